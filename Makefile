@@ -1,0 +1,42 @@
+# `make` alone prints the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check soak format clean
+
+help:  ## print the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "vane needs Python 3.11 or newer: $(PYTHON) was not found"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "vane needs Python 3.11 or newer; try: make PYTHON=python3.11"; exit 1; }
+	@echo "making $(VENV) and installing (once, a minute or two; xgboost is large)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,dev]'
+	@touch $(STAMP)
+
+demo: $(STAMP)  ## train on real bars, judge, register, replay the last year
+	@$(BIN)/vane demo
+
+test: $(STAMP)  ## run every test
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report= -m 'not soak'
+	@$(BIN)/python -m coverage report --fail-under=90 | tail -n 3
+
+check: $(STAMP)  ## lint (ruff) and types (mypy strict), src and tests
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+soak: $(STAMP)  ## the long counts of the fault and honesty tests
+	@$(BIN)/python -m pytest -m soak
+
+format: $(STAMP)  ## mend what ruff can mend
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+clean:  ## remove the environment and caches
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

@@ -1,0 +1,1 @@
+"""Trading signals from gradient-boosted trees: features, training, gates, monitoring, live events."""

@@ -1,0 +1,31 @@
+"""What every command shares: where it prints, how it prints JSON, and the options for bars."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+__all__ = ["AsJson", "Calendar", "DataPath", "MarketPath", "StampedOption", "console", "emit_json", "errors"]
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
+DataPath = Annotated[Path, typer.Option("--data", help="Bars: a CSV or Parquet file, or a folder of them.")]
+StampedOption = Annotated[
+    str, typer.Option("--stamped", help="What a time in the file means: the bar's open, its close, or a session date.")
+]
+Calendar = Annotated[str, typer.Option("--calendar", help="Exchange calendar (exchange_calendars name, or 24/7).")]
+MarketPath = Annotated[
+    Path | None,
+    typer.Option("--market", help="Bars of the market, volatility and sector series: looked at, not traded."),
+]
+
+
+def emit_json(payload: Any) -> None:
+    """Print one JSON document to standard output."""
+    typer.echo(json.dumps(payload, indent=2, sort_keys=True, allow_nan=False))

@@ -1,0 +1,148 @@
+"""What is recorded: decisions and events, each under an id derived from its content."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strategy.signal import JSON, Signal, canonical_json
+
+__all__ = ["F4", "F8", "U2", "Abstention", "Decision", "Event", "EventKind", "EventSink", "MemorySink"]
+
+F4: TypeAlias = NDArray[np.float32]
+F8: TypeAlias = NDArray[np.float64]
+U2: TypeAlias = NDArray[np.uint16]
+
+SCHEMA_VERSION = 1
+
+
+class EventKind(StrEnum):
+    """The kinds of events, each with a documented body (docs/design.md, contract 8)."""
+
+    SIGNAL = "signal"
+    SHADOW_SIGNAL = "shadow_signal"
+    DRIFT = "drift"
+    ACTIVATION = "activation"
+    VERDICT = "verdict"
+    ABSTENTIONS = "abstentions"
+    OUTCOME = "outcome"
+    EXPLANATION = "explanation"
+    ALERT = "alert"
+    FEED = "feed"
+
+
+class Abstention(StrEnum):
+    """Why a symbol got no prediction, or a prediction no signal."""
+
+    NO_MODEL = "no_model"
+    MODEL_FROM_FUTURE = "model_from_future"
+    STALE_MODEL = "stale_model"
+    NO_BAR = "no_bar"
+    WARMING_UP = "warming_up"
+    BELOW_THRESHOLD = "below_threshold"
+    PREDICTED_FLAT = "predicted_flat"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened.
+
+    Parameters
+    ----------
+    kind, at, body
+        What, when in market time (aware UTC), and its JSON body.
+    version
+        Version of the body's schema.
+    id
+        32 hexadecimal digits derived from kind, `at` and body when left empty, so that the same event recorded twice
+        is one event.
+    """
+
+    kind: EventKind
+    at: datetime
+    body: Mapping[str, JSON]
+    version: int = SCHEMA_VERSION
+    id: str = ""
+
+    def __post_init__(self) -> None:
+        if self.at.tzinfo is None:
+            raise ValueError(f"event of kind {self.kind.value}: expected an aware time, was {self.at.isoformat()}")
+        if not self.id:
+            text = canonical_json([self.kind.value, self.at.isoformat(), dict(self.body)])
+            object.__setattr__(self, "id", hashlib.sha256(text.encode()).hexdigest()[:32])
+        object.__setattr__(self, "body", MappingProxyType(dict(self.body)))
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a strategy decided on one slice: the unit of durability and of monitoring.
+
+    Parameters
+    ----------
+    symbols
+        Symbols that got a prediction, sorted, n of them.
+    closes
+        Their closes, shape (n,).
+    probabilities
+        Calibrated DOWN, FLAT, UP, shape (n, 3).
+    bin_counts
+        How many of the n rows fell into each of the model's reference bins, shape (features, bins).
+    abstained
+        Symbols without a signal, by reason.
+    """
+
+    timestamp: datetime
+    strategy_name: str
+    model_version: str | None
+    shadow: bool
+    symbols: tuple[str, ...]
+    closes: F8
+    probabilities: F4
+    bin_counts: U2
+    abstained: Mapping[Abstention, tuple[str, ...]] = field(default_factory=dict)
+    signals: tuple[Signal, ...] = ()
+
+    def events(self) -> list[Event]:
+        """Return the decision's own events: one a signal (under the signal's id), one with the abstentions' counts."""
+        kind = EventKind.SHADOW_SIGNAL if self.shadow else EventKind.SIGNAL
+        made = [Event(kind, signal.timestamp, signal.to_json(), id=signal.id) for signal in self.signals]
+        if self.abstained:
+            counts: dict[str, JSON] = {reason.value: len(names) for reason, names in sorted(self.abstained.items())}
+            body: dict[str, JSON] = {"strategy": self.strategy_name, "shadow": self.shadow, "counts": counts}
+            made.append(Event(EventKind.ABSTENTIONS, self.timestamp, body))
+        return made
+
+
+class EventSink(Protocol):
+    """Where a strategy puts what it decided."""
+
+    def record(self, decision: Decision, events: Sequence[Event] = ()) -> None:
+        """Make one decision and the events that came with it durable, together or not at all."""
+        ...
+
+
+class MemorySink:
+    """The default sink: it remembers, and forgets when the process ends.
+
+    Attributes
+    ----------
+    decisions, events
+        Everything recorded, in order.
+    """
+
+    def __init__(self) -> None:
+        self.decisions: list[Decision] = []
+        self.events: list[Event] = []
+
+    def record(self, decision: Decision, events: Sequence[Event] = ()) -> None:
+        """Remember one decision and its events."""
+        self.decisions.append(decision)
+        self.events.extend([*decision.events(), *events])

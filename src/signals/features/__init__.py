@@ -1,0 +1,1 @@
+"""What the model sees: every feature defined once, for batch and live."""

@@ -1,0 +1,1 @@
+"""Training, validation, calibration, gates, bundles, registry, monitoring."""

@@ -1,0 +1,135 @@
+"""A recipe: everything that makes one model family, as one frozen value."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from strategy.signal import canonical_json
+
+__all__ = [
+    "CalibrationSpec",
+    "EstimatorSpec",
+    "FeatureSet",
+    "GateRule",
+    "Recipe",
+    "SplitSpec",
+    "TargetSpec",
+    "WeightSpec",
+]
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class FeatureSet(_Spec):
+    """Which features the model sees: those named, or every scale-free one of the catalogue when none is named."""
+
+    names: tuple[str, ...] = ()
+    market_wide: bool = True
+
+
+class TargetSpec(_Spec):
+    """What is predicted: the class of the return from close t to close t + `horizon` sessions.
+
+    Above `up` is UP, below `down` is DOWN (both strict), anything else FLAT. Thresholds are fractions of the close.
+    """
+
+    kind: Literal["three_class"] = "three_class"
+    horizon: Annotated[int, Field(ge=1)] = 5
+    up: float = 0.01
+    down: float = -0.01
+
+    @model_validator(mode="after")
+    def _ordered(self) -> TargetSpec:
+        if not self.down <= 0 <= self.up:
+            raise ValueError(f"expected down <= 0 <= up, was {self.down} and {self.up}")
+        return self
+
+
+class SplitSpec(_Spec):
+    """Walk-forward windows in calendar months; the embargo counts sessions (None: the target's horizon)."""
+
+    train_months: Annotated[int, Field(ge=1)] = 24
+    test_months: Annotated[int, Field(ge=1)] = 6
+    step_months: Annotated[int, Field(ge=1)] = 3
+    embargo: Annotated[int, Field(ge=0)] | None = None
+
+
+class WeightSpec(_Spec):
+    """How rows are weighted in the fit: all alike, or inversely to their class's frequency."""
+
+    kind: Literal["none", "balanced"] = "balanced"
+
+
+class EstimatorSpec(_Spec):
+    """Which estimator, and its parameters under the library's own names."""
+
+    kind: Literal["xgboost"] = "xgboost"
+    params: dict[str, int | float | str] = {}
+
+
+class CalibrationSpec(_Spec):
+    """How raw probabilities become calibrated ones, on purged out-of-fold predictions from `folds` time-ordered folds."""
+
+    method: Literal["none", "temperature", "bias_corrected_temperature"] = "bias_corrected_temperature"
+    folds: Annotated[int, Field(ge=2, le=20)] = 4
+
+
+class GateRule(_Spec):
+    """One condition for promotion: ``metric op bound``; `versus` says in words what the figure is measured against."""
+
+    metric: str
+    op: Literal[">", ">=", "<", "<="]
+    bound: float
+    versus: str = ""
+
+    def holds(self, value: float) -> bool:
+        """Return whether a figure passes; NaN (a figure that could not be computed) never does."""
+        return {
+            ">": value > self.bound,
+            ">=": value >= self.bound,
+            "<": value < self.bound,
+            "<=": value <= self.bound,
+        }[self.op]
+
+
+class Recipe(_Spec):
+    """A model family. One trainer, validator, registry and monitor serve every recipe.
+
+    Parameters
+    ----------
+    name
+        Folder under the registry's root, and the name on the command line.
+    unit
+        What a row is: one symbol at one bar, or one bar.
+    metrics, primary
+        Names from `signals.ml.metrics`; `primary` is the one that is reported first.
+    gate
+        Every rule must hold for a version to be promoted.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
+    unit: Literal["symbol_bar", "bar"] = "symbol_bar"
+    features: FeatureSet = FeatureSet()
+    target: TargetSpec = TargetSpec()
+    split: SplitSpec = SplitSpec()
+    weights: WeightSpec = WeightSpec()
+    estimator: EstimatorSpec = EstimatorSpec()
+    calibration: CalibrationSpec | None = CalibrationSpec()
+    min_rows: Annotated[int, Field(ge=1)] = 500
+    metrics: tuple[str, ...]
+    primary: str
+    gate: tuple[GateRule, ...]
+
+    @property
+    def embargo(self) -> int:
+        """Sessions kept free behind a test window."""
+        return self.target.horizon if self.split.embargo is None else self.split.embargo
+
+    def sha256(self) -> str:
+        """Hash of the recipe's canonical JSON."""
+        return hashlib.sha256(canonical_json(self.model_dump(mode="json")).encode()).hexdigest()

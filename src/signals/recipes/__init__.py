@@ -1,0 +1,1 @@
+"""Model families as frozen configurations; direction first."""

@@ -1,0 +1,1 @@
+"""Replay of a strategy on recorded bars, with named fills and costs."""
