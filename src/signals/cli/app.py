@@ -19,7 +19,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     help="Calibrated trading signals that are point-in-time, gated and watched.",
-    epilog="First run: [bold]vane demo[/bold]. Your own bars: [bold]vane demo --data bars.csv --stamped session[/bold].",
+    epilog="First run: [bold]vane demo[/bold]. Your bars: [bold]vane demo --data FILE --stamped session[/bold].",
 )
 
 

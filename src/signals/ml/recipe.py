@@ -73,7 +73,7 @@ class EstimatorSpec(_Spec):
 
 
 class CalibrationSpec(_Spec):
-    """How raw probabilities become calibrated ones, on purged out-of-fold predictions from `folds` time-ordered folds."""
+    """How raw probabilities become calibrated ones, on purged, time-ordered out-of-fold predictions."""
 
     method: Literal["none", "temperature", "bias_corrected_temperature"] = "bias_corrected_temperature"
     folds: Annotated[int, Field(ge=2, le=20)] = 4
