@@ -1,0 +1,315 @@
+"""MLSignalStrategy: features of the bar, the model of that instant, calibrated probabilities, signals."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from signals.errors import BundleUnknown, FeatureError
+from signals.events.schema import F4, F8, Abstention, Decision, EventSink, MemorySink
+from strategy.base import REFERENCE_PREFIX, BaseStrategy
+from strategy.signal import JSON, Signal, SignalDirection, signal_id
+from strategy.slices import Slice
+
+if TYPE_CHECKING:
+    from signals.config import Settings
+    from signals.data.provider import DataProvider
+    from signals.feature_store import FeatureStore
+    from signals.ml.artifact import ModelBundle
+    from signals.ml.monitoring import ModelMonitor
+    from signals.ml.source import ModelSource
+    from strategy.bars import OHLCV
+
+__all__ = ["MLSignalStrategy", "ml_signal"]
+
+DOWN, FLAT, UP = 0, 1, 2
+_DIRECTION = {DOWN: SignalDirection.SHORT, UP: SignalDirection.LONG}
+_EXPLAINABLE = 10_000
+"""Emitted signals whose feature rows are kept for `explain`, the newest ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Explainable:
+    bundle: ModelBundle
+    row: F4
+    predicted: int
+
+
+class MLSignalStrategy(BaseStrategy):
+    """Calibrated UP/DOWN/FLAT probabilities as signals.
+
+    Parameters
+    ----------
+    settings
+        Thresholds, staleness and the names of the reference series.
+    store
+        Where features come from.
+    models
+        Answers which model is in force at an instant.
+    provider
+        Facts (fundamentals, insiders, short interest, sectors); without one, features that need them are NaN.
+    monitor
+        Watches every decision; None: nobody watches.
+    sink
+        Where each decision goes, together with the monitor's events; the default remembers in memory.
+    shadow
+        Mark decisions and signals as shadow. The engine must be told too (``register_strategy(..., shadow=True)``).
+    """
+
+    description = "Three-class direction from gradient-boosted trees, calibrated and gated"
+    min_hold_days = 3
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        store: FeatureStore,
+        models: ModelSource,
+        provider: DataProvider | None = None,
+        monitor: ModelMonitor | None = None,
+        sink: EventSink | None = None,
+        shadow: bool = False,
+    ) -> None:
+        from signals.features.catalog import WARMUP
+
+        self.name = "MLSignalStrategy:shadow" if shadow else "MLSignalStrategy"
+        self.warmup_bars = WARMUP
+        self.sink: EventSink = MemorySink() if sink is None else sink
+        self._settings = settings
+        self._store = store
+        self._models = models
+        self._provider = provider
+        self._monitor = monitor
+        self._shadow = shadow
+        data = settings.data
+        self._references = frozenset({data.market, data.volatility, *data.sector_etfs.values()})
+        self._members: frozenset[str] = frozenset()
+        self._live = store.live((), provider)
+        self._kept: OrderedDict[str, _Explainable] = OrderedDict()
+
+    def get_parameters(self) -> dict[str, object]:
+        """Return the part of the settings that decides on signals."""
+        return self._settings.ml.model_dump(mode="json")
+
+    def get_required_data(self) -> list[str]:
+        """Return bars, the reference series and, with a provider, facts."""
+        facts = ["fundamentals", "insider", "short_interest"] if self._provider is not None else []
+        return ["ohlcv", *facts, *(f"{REFERENCE_PREFIX}{symbol}" for symbol in sorted(self._references))]
+
+    def reset(self, symbol: str | None = None) -> None:
+        """Forget cached feature state of one symbol (None: of all)."""
+        self._live.reset(symbol)
+
+    def generate_signals(self, data: dict[str, list[OHLCV]]) -> list[Signal]:
+        """Decide on the newest instant in `data`; record one `Decision` in the sink.
+
+        Returns
+        -------
+        list of Signal
+            LONG or SHORT where the calibrated probability of UP or DOWN is the largest of the three and above the
+            threshold. A symbol without a signal is counted in the decision with its reason.
+        """
+        slice_ = self._slice(data)
+        if slice_ is None:
+            return []
+        abstained: dict[Abstention, tuple[str, ...]] = {}
+        if slice_.missing:
+            abstained[Abstention.NO_BAR] = tuple(sorted(slice_.missing))
+        bundle = self._models.at(slice_.timestamp)
+        refusal = self._refusal(bundle, slice_.timestamp)
+        if bundle is None or refusal is not None:
+            abstained[refusal or Abstention.NO_MODEL] = tuple(slice_.bars)
+            self._record(_silent(slice_.timestamp, self.name, bundle, self._shadow, abstained), bundle)
+            return []
+        return self._decide(slice_, data, bundle, abstained)
+
+    def explain(self, signal: Signal) -> list[tuple[str, float]]:
+        """Return each feature's contribution to the margin of the signal's class, largest first.
+
+        Exact tree contributions (log-odds units), computed only now: they cost milliseconds a row.
+
+        Raises
+        ------
+        FeatureError
+            If the signal was not emitted by this object, or too long ago.
+        """
+        from signals.ml.explain import contributions
+
+        kept = self._kept.get(signal.id)
+        if kept is None:
+            raise FeatureError(f"signal {signal.id}: its features are not kept here (the last {_EXPLAINABLE} are)")
+        return contributions(kept.bundle, kept.row, kept.predicted)
+
+    def _slice(self, data: Mapping[str, Sequence[OHLCV]]) -> Slice | None:
+        newest = {symbol: bars[-1] for symbol, bars in data.items() if bars and symbol not in self._references}
+        if not newest:
+            return None
+        timestamp = max(bar.timestamp for bar in newest.values())
+        current = {symbol: newest[symbol] for symbol in sorted(newest) if newest[symbol].timestamp == timestamp}
+        return Slice(timestamp, current, frozenset(newest.keys() - current.keys()))
+
+    def _refusal(self, bundle: ModelBundle | None, timestamp: datetime) -> Abstention | None:
+        if bundle is None:
+            return Abstention.NO_MODEL
+        if bundle.last_label_end > timestamp:
+            return Abstention.MODEL_FROM_FUTURE
+        if self._settings.monitor.stale_action == "abstain" and self._stale(bundle, timestamp):
+            return Abstention.STALE_MODEL
+        return None
+
+    def _stale(self, bundle: ModelBundle, timestamp: datetime) -> bool:
+        return timestamp - bundle.trained_until > timedelta(days=self._settings.ml.model_staleness_days)
+
+    def _decide(
+        self,
+        slice_: Slice,
+        data: dict[str, list[OHLCV]],
+        bundle: ModelBundle,
+        abstained: dict[Abstention, tuple[str, ...]],
+    ) -> list[Signal]:
+        from signals.ml.drift import bin_counts
+
+        columns = _columns(bundle)
+        rows = self._live.update(slice_, data)
+        ready = rows.ready
+        if not ready.all():
+            abstained[Abstention.WARMING_UP] = tuple(np.array(rows.symbols)[~ready].tolist())
+        symbols = tuple(symbol for symbol, is_ready in zip(rows.symbols, ready.tolist(), strict=True) if is_ready)
+        features = np.ascontiguousarray(rows.values[ready][:, columns])
+        probabilities = bundle.predict(features) if symbols else np.empty((0, 3), np.float64)
+        signals = self._signals(slice_.timestamp, symbols, probabilities, features, bundle, abstained)
+        decision = Decision(
+            timestamp=slice_.timestamp,
+            strategy_name=self.name,
+            model_version=bundle.version_id,
+            shadow=self._shadow,
+            symbols=symbols,
+            closes=np.array([slice_.bars[symbol].close for symbol in symbols], np.float64),
+            probabilities=probabilities.astype(np.float32),
+            bin_counts=bin_counts(bundle.manifest.reference, features),
+            abstained=abstained,
+            signals=tuple(signals),
+        )
+        self._record(decision, bundle)
+        return signals
+
+    def _signals(
+        self,
+        timestamp: datetime,
+        symbols: Sequence[str],
+        probabilities: F8,
+        features: F4,
+        bundle: ModelBundle,
+        abstained: dict[Abstention, tuple[str, ...]],
+    ) -> list[Signal]:
+        predicted = probabilities.argmax(axis=1)
+        confidence = probabilities.max(axis=1, initial=0.0)
+        loud = confidence > self._settings.ml.confidence_threshold
+        names = np.array(symbols, dtype=object)
+        for reason, mask in (
+            (Abstention.PREDICTED_FLAT, predicted == FLAT),
+            (Abstention.BELOW_THRESHOLD, (predicted != FLAT) & ~loud),
+        ):
+            if mask.any():
+                abstained[reason] = tuple(names[mask].tolist())
+        signals = []
+        for position in np.flatnonzero(loud & (predicted != FLAT)).tolist():
+            signal = self._signal(timestamp, symbols[position], probabilities[position], bundle)
+            self._kept[signal.id] = _Explainable(bundle, features[position].copy(), int(predicted[position]))
+            signals.append(signal)
+        while len(self._kept) > _EXPLAINABLE:
+            self._kept.popitem(last=False)
+        return signals
+
+    def _signal(self, timestamp: datetime, symbol: str, probabilities: F8, bundle: ModelBundle) -> Signal:
+        predicted = int(probabilities.argmax())
+        strength = float(probabilities[predicted])
+        direction = _DIRECTION[predicted]
+        metadata: dict[str, JSON] = {
+            "prediction_class": predicted,
+            "confidence": strength,
+            "probabilities": tuple(probabilities.tolist()),
+            "model_version": bundle.version_id,
+            "horizon_bars": bundle.horizon,
+            "stale": self._stale(bundle, timestamp),
+        }
+        return Signal(
+            symbol=symbol,
+            timestamp=timestamp,
+            direction=direction,
+            strength=strength,
+            strategy_name=self.name,
+            metadata=metadata,
+            expires_at=_expiry(self._settings.data.calendar, timestamp, bundle.horizon),
+            id=signal_id(self.name, symbol, timestamp, direction, strength, bundle.content_hash),
+        )
+
+    def _record(self, decision: Decision, bundle: ModelBundle | None) -> None:
+        events = [] if self._monitor is None or bundle is None else self._monitor.observe(decision)
+        self.sink.record(decision, events)
+
+
+def ml_signal() -> MLSignalStrategy:
+    """Make the strategy from the settings in force and the registry's active model (the entry point ``ml_signal``)."""
+    from signals.config import load_settings
+    from signals.feature_store import FeatureStore
+    from signals.ml.registry import ModelRegistry
+    from signals.ml.source import ActiveModel
+
+    settings = load_settings()
+    models = ActiveModel(ModelRegistry(settings.models.dir))
+    return MLSignalStrategy(settings, store=FeatureStore(settings), models=models)
+
+
+def _silent(
+    timestamp: datetime,
+    name: str,
+    bundle: ModelBundle | None,
+    shadow: bool,
+    abstained: Mapping[Abstention, tuple[str, ...]],
+) -> Decision:
+    return Decision(
+        timestamp=timestamp,
+        strategy_name=name,
+        model_version=None if bundle is None else bundle.version_id,
+        shadow=shadow,
+        symbols=(),
+        closes=np.empty(0, np.float64),
+        probabilities=np.empty((0, 3), np.float32),
+        bin_counts=np.empty((0, 0), np.uint16),
+        abstained=abstained,
+    )
+
+
+def _columns(bundle: ModelBundle) -> list[int]:
+    """Return where the model's features stand in the catalogue's rows."""
+    from signals.features.catalog import catalogue_hash
+
+    if bundle.manifest.catalogue_sha256 != catalogue_hash():
+        raise BundleUnknown(
+            f"model {bundle.version_id} was trained on another feature catalogue than this one: "
+            "its features may mean something else; train again, or install the version of Vane that made it"
+        )
+    return _positions(bundle.features)
+
+
+@lru_cache(maxsize=8)
+def _positions(features: tuple[str, ...]) -> list[int]:
+    from signals.features.catalog import names
+
+    position = {name: column for column, name in enumerate(names())}
+    return [position[name] for name in features]
+
+
+@lru_cache(maxsize=4096)
+def _expiry(calendar: str, timestamp: datetime, horizon: int) -> datetime | None:
+    """Close of bar t + horizon by calendar; None for bars that do not end a session."""
+    from signals.data.calendar import TradingCalendar
+
+    return TradingCalendar(calendar).expiry(timestamp, horizon)
