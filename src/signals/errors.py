@@ -35,7 +35,8 @@
     │   └── GoldenRowsDiffer        the model does not give the probabilities that it must
     ├── RegistryError               no such version, or the same id with other bytes
     │   └── ActivationConflict      somebody else activated a version in between
-    └── EventConflict               the same event id with another body
+    └── EventLogError               the event log cannot be opened, read or written
+        └── EventConflict           the same event id with another body
 
 The strategy room has two of its own, `strategy.BarError` and `strategy.EngineError`: it knows nothing of this one.
 """
@@ -54,6 +55,7 @@ __all__ = [
     "DuplicateTime",
     "EmptyFile",
     "EventConflict",
+    "EventLogError",
     "FeatureError",
     "FileError",
     "FutureTime",
@@ -241,5 +243,9 @@ class ActivationConflict(RegistryError):
     """Somebody else activated a version in between: look, then try again."""
 
 
-class EventConflict(VaneError):
+class EventLogError(VaneError):
+    """The event log cannot be opened, read or written; nothing was written by halves."""
+
+
+class EventConflict(EventLogError):
     """An event id came again with another body."""

@@ -1,0 +1,106 @@
+"""A decision as bytes and back, bit for bit: a JSON header and raw little-endian arrays, nothing pickled.
+
+Layout: 8 bytes of magic, the header's length as ``uint32``, the header (canonical JSON), then closes (``<f8``),
+probabilities (``<f4``) and bin counts (``<u2``) in C order. Every size is known from the header and checked.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signals.errors import EventLogError
+from signals.events.schema import Abstention, Decision
+from strategy.signal import Signal, SignalDirection, canonical_json
+
+__all__ = ["decode_decision", "encode_decision"]
+
+_MAGIC = b"VANEDEC1"
+_LENGTH = struct.Struct("<I")
+_ARRAYS = (("closes", "<f8"), ("probabilities", "<f4"), ("bin_counts", "<u2"))
+
+
+def encode_decision(decision: Decision) -> bytes:
+    """Return the bytes of a decision; equal decisions give equal bytes.
+
+    Raises
+    ------
+    ValueError
+        If a signal's metadata holds NaN or an infinity, which JSON cannot name.
+    """
+    arrays = {name: np.ascontiguousarray(getattr(decision, name), kind) for name, kind in _ARRAYS}
+    header = {
+        "timestamp": decision.timestamp.isoformat(),
+        "strategy": decision.strategy_name,
+        "model_version": decision.model_version,
+        "shadow": decision.shadow,
+        "symbols": list(decision.symbols),
+        "abstained": {reason.value: list(names) for reason, names in decision.abstained.items()},
+        "signals": [signal.to_json() for signal in decision.signals],
+        "shapes": {name: list(array.shape) for name, array in arrays.items()},
+    }
+    text = canonical_json(header).encode()
+    return b"".join([_MAGIC, _LENGTH.pack(len(text)), text, *(array.tobytes() for array in arrays.values())])
+
+
+def decode_decision(body: bytes) -> Decision:
+    """Return the decision of `encode_decision`; its arrays are read-only.
+
+    Raises
+    ------
+    EventLogError
+        If the bytes are not a whole decision.
+    """
+    start = len(_MAGIC) + _LENGTH.size
+    if len(body) < start or body[: len(_MAGIC)] != _MAGIC:
+        raise EventLogError(f"expected the bytes of a decision ({_MAGIC.decode()}...), was {body[:8]!r}")
+    end = start + _LENGTH.unpack_from(body, len(_MAGIC))[0]
+    try:
+        header = json.loads(body[start:end])
+        arrays = _arrays(body[end:], header["shapes"])
+        return Decision(
+            datetime.fromisoformat(header["timestamp"]),
+            header["strategy"],
+            header["model_version"],
+            header["shadow"],
+            tuple(header["symbols"]),
+            **arrays,
+            abstained={Abstention(reason): tuple(names) for reason, names in header["abstained"].items()},
+            signals=tuple(_signal(fields) for fields in header["signals"]),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise EventLogError(f"the bytes of a decision are damaged: {error}; restore the event log's file") from error
+
+
+def _arrays(body: bytes, shapes: dict[str, list[int]]) -> dict[str, NDArray[Any]]:
+    sizes = [math.prod(shapes[name]) * np.dtype(kind).itemsize for name, kind in _ARRAYS]
+    if len(body) != sum(sizes):
+        raise ValueError(f"expected {sum(sizes)} bytes of arrays, was {len(body)}")
+    arrays, start = {}, 0
+    for (name, kind), size in zip(_ARRAYS, sizes, strict=True):
+        # Copied, because a slice of bytes need not be aligned.
+        array = np.frombuffer(body, kind, math.prod(shapes[name]), start).reshape(shapes[name]).copy()
+        array.flags.writeable = False
+        arrays[name] = array
+        start += size
+    return arrays
+
+
+def _signal(fields: dict[str, Any]) -> Signal:
+    expires = fields["expires_at"]
+    return Signal(
+        fields["symbol"],
+        datetime.fromisoformat(fields["timestamp"]),
+        SignalDirection(fields["direction"]),
+        fields["strength"],
+        fields["strategy_name"],
+        fields["metadata"],
+        None if expires is None else datetime.fromisoformat(expires),
+        fields["id"],
+    )
