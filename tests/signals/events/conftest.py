@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from signals.events.schema import Abstention, Decision
-from strategy.signal import Signal, SignalDirection
+from strategy.signal import JSON, Signal, SignalDirection
 
 START = datetime(2024, 1, 2, 21, tzinfo=UTC)
 MakeDecision = Callable[..., Decision]
@@ -19,7 +19,11 @@ def make_decision() -> MakeDecision:
         at = START + timedelta(days=day)
         rng = np.random.default_rng([seed, day])
         names = tuple(f"S{i:03d}" for i in range(symbols))
-        metadata = {"confidence": 0.1 + 0.2, "probabilities": [0.1, 0.2, 0.7], "nested": {"a": [1, None, True]}}
+        metadata: dict[str, JSON] = {
+            "confidence": 0.1 + 0.2,
+            "probabilities": [0.1, 0.2, 0.7],
+            "nested": {"a": [1, None, True]},
+        }
         signals = tuple(
             Signal(name, at, SignalDirection.LONG, float(rng.random()), "ml", metadata, at + timedelta(days=7))
             for name in names[:2]

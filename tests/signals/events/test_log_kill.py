@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import random
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from signals.events.log import EventLog
@@ -30,14 +30,15 @@ for number in range(first, first + 100_000):
 """
 
 
-def kill_one_writer(path: Path, rng: random.Random) -> int:
+def kill_one_writer(path: Path, rng: np.random.Generator) -> int:
     """Return the number of the last transaction that the writer acknowledged before it died."""
-    with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True) as child:
+    command = [sys.executable, "-c", WRITER, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:  # noqa: S603 (our own interpreter)
         assert child.stdout is not None
-        for _ in range(rng.randint(1, 40)):
+        for _ in range(rng.integers(1, 40)):
             line = child.stdout.readline()
         # A busy wait of random length puts the kill anywhere inside a later transaction.
-        for _ in range(rng.randint(0, 20_000)):
+        for _ in range(rng.integers(0, 20_000)):
             pass
         child.send_signal(signal.SIGKILL)
         rest = child.stdout.read()
@@ -45,7 +46,7 @@ def kill_one_writer(path: Path, rng: random.Random) -> int:
 
 
 def check(path: Path, times: int) -> None:
-    rng = random.Random(20240102)
+    rng = np.random.default_rng(20240102)
     for _ in range(times):
         acknowledged = kill_one_writer(path, rng)
         with EventLog(path) as log:
