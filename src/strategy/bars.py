@@ -27,6 +27,7 @@ import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from numbers import Real
 
 __all__ = ["OHLCV", "BarError", "BarFault", "require_utc"]
 
@@ -132,7 +133,7 @@ class OHLCV:
     def _refuse(self) -> None:
         prices = {"open": self.open, "high": self.high, "low": self.low, "close": self.close}
         for name, value in {**prices, "volume": self.volume}.items():
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
+            if isinstance(value, bool) or not isinstance(value, Real):
                 raise BarError(BarFault.WRONG_TYPE, self.symbol, f"{name} as a number", repr(value))
             if not math.isfinite(value):
                 raise BarError(BarFault.NOT_FINITE, self.symbol, f"a finite {name}", repr(value))

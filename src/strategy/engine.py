@@ -33,6 +33,8 @@ class StrategyEngine:
         Symbols that may be traded.
     expected
         Which symbols have a bar closing at an instant (by calendar), references included; None: all of the universe.
+        With None an instant closes on the universe's last bar, so push references first: one that comes later is
+        dropped as `BarFault.LATE` (counted, and logged once a symbol).
     min_hold_floor
         Least `min_hold_days` a strategy may have, in sessions. Two keeps an account clear of the pattern-day-trader
         rule.
@@ -53,6 +55,7 @@ class StrategyEngine:
         self._history: dict[str, list[OHLCV]] = {}
         self._failures: Counter[str] = Counter()
         self._last: datetime | None = None
+        self._warned: set[str] = set()
         self.synchroniser = SliceSynchroniser(self._universe, expected=expected)
 
     @property
@@ -94,7 +97,7 @@ class StrategyEngine:
         """
         if isinstance(strategy, str):
             strategy = _load(strategy)
-        if self._last is not None:
+        if self._last is not None or self.synchroniser.started:
             raise EngineError(f"register {strategy.name!r} before the first bar: it would start without history")
         if strategy.name in self._strategies:
             raise EngineError(f"a strategy named {strategy.name!r} is registered already: give this one another name")
@@ -130,7 +133,10 @@ class StrategyEngine:
 
     def on_bar(self, bar: OHLCV) -> list[Signal]:
         """Take one bar; return the signals of every slice that it completes."""
-        return [signal for slice_ in self.synchroniser.push(bar) for signal in self.on_slice(slice_)]
+        slices = self.synchroniser.push(bar)
+        if bar.symbol in self._references:
+            self._warn_if_late(bar)
+        return [signal for slice_ in slices for signal in self.on_slice(slice_)]
 
     def flush(self, until: datetime | None = None) -> list[Signal]:
         """Close open instants up to `until` (None: all) and return their signals."""
@@ -150,7 +156,7 @@ class StrategyEngine:
         signals: list[Signal] = []
         for name, strategy in self._strategies.items():
             try:
-                made = strategy.generate_signals(data)
+                made = list(strategy.generate_signals(dict(data)))  # a copy: what one drops, the next still sees
             except Exception:  # another strategy must not suffer; counted and logged with its trace
                 self._failures[name] += 1
                 _LOG.exception("strategy %s failed at %s", name, slice_.timestamp.isoformat())
@@ -174,6 +180,18 @@ class StrategyEngine:
             return {}
         references = sorted(self._references & self._history.keys())
         return {symbol: self._history[symbol] for symbol in [*members, *references]}
+
+    def _warn_if_late(self, bar: OHLCV) -> None:
+        # A reference pushed after the universe would be missing for ever, in silence.
+        if self._last is None or bar.timestamp > self._last or bar.symbol in self._warned:
+            return
+        self._warned.add(bar.symbol)
+        _LOG.warning(
+            "reference %s closed at %s came after its slice and was dropped: push references before the universe, "
+            "or give the engine `expected`",
+            bar.symbol,
+            bar.timestamp.isoformat(),
+        )
 
     def _awaited(self, stamp: datetime) -> Collection[str]:
         return self._universe if self._expected is None else self._expected(stamp)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -67,7 +68,7 @@ class Signal:
     strategy_name
         Who speaks.
     metadata
-        Read-only facts about the decision, JSON values only.
+        Facts about the decision, JSON values only; copied and made read-only to the last level (lists become tuples).
     expires_at
         Close of bar t + horizon; None where the strategy has no horizon or no calendar.
     id
@@ -76,7 +77,10 @@ class Signal:
     Raises
     ------
     ValueError
-        If `strength` is outside [0, 1] or `expires_at` does not lie after `timestamp`.
+        If `strength` is outside [0, 1], `direction` is none of the three, `metadata` holds NaN or infinity, or
+        `expires_at` does not lie after `timestamp`.
+    TypeError
+        If `metadata` holds something that JSON has no name for.
     """
 
     symbol: str
@@ -84,7 +88,7 @@ class Signal:
     direction: SignalDirection
     strength: float
     strategy_name: str
-    metadata: Mapping[str, JSON] = field(default_factory=dict)
+    metadata: Mapping[str, JSON] = field(default_factory=dict, hash=False)
     expires_at: datetime | None = None
     id: str = ""
 
@@ -92,6 +96,8 @@ class Signal:
         require_utc(self.timestamp, self.symbol)
         if not 0.0 <= self.strength <= 1.0:
             raise ValueError(f"signal of {self.symbol!r}: expected a strength in [0, 1], was {self.strength!r}")
+        object.__setattr__(self, "strength", float(self.strength))  # a NumPy float would not go into JSON
+        object.__setattr__(self, "direction", SignalDirection(self.direction))
         if self.expires_at is not None:
             require_utc(self.expires_at, self.symbol)
             if self.expires_at <= self.timestamp:
@@ -99,7 +105,8 @@ class Signal:
                     f"signal of {self.symbol!r}: expected expires_at after {self.timestamp.isoformat()}, "
                     f"was {self.expires_at.isoformat()}"
                 )
-        object.__setattr__(self, "metadata", MappingProxyType(dict(self.metadata)))
+        frozen = MappingProxyType({key: _frozen(value, key) for key, value in self.metadata.items()})
+        object.__setattr__(self, "metadata", frozen)
         if not self.id:
             made = signal_id(self.strategy_name, self.symbol, self.timestamp, self.direction, self.strength)
             object.__setattr__(self, "id", made)
@@ -113,6 +120,28 @@ class Signal:
             "direction": self.direction.value,
             "strength": self.strength,
             "strategy_name": self.strategy_name,
-            "metadata": dict(self.metadata),
+            "metadata": _plain(self.metadata),
             "expires_at": None if self.expires_at is None else self.expires_at.isoformat(),
         }
+
+
+def _frozen(value: JSON, key: str) -> JSON:
+    if value is None or isinstance(value, (str, int)):
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"metadata {key!r}: expected a finite number, was {value!r}; leave it out or use None")
+        return value
+    if isinstance(value, (list, tuple)):
+        return tuple(_frozen(part, key) for part in value)
+    if isinstance(value, Mapping):
+        return MappingProxyType({name: _frozen(part, f"{key}.{name}") for name, part in value.items()})
+    raise TypeError(f"metadata {key!r}: expected a JSON value, was {type(value).__name__}")
+
+
+def _plain(value: JSON) -> JSON:
+    if isinstance(value, Mapping):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    return value

@@ -56,6 +56,7 @@ class SliceSynchroniser:
         self._members = frozenset(members)
         self._expected = expected
         self._open: dict[datetime, dict[str, OHLCV]] = {}
+        self._awaited: dict[datetime, frozenset[str]] = {}  # asked once an instant: the calendar may be slow
         self._newest: dict[str, datetime] = {}
         self._closed: datetime | None = None
         self._counts: Counter[BarFault] = Counter()
@@ -64,6 +65,11 @@ class SliceSynchroniser:
     def counts(self) -> Mapping[BarFault, int]:
         """Dropped bars by reason (read-only)."""
         return MappingProxyType(self._counts)
+
+    @property
+    def started(self) -> bool:
+        """Whether a bar has been accepted."""
+        return bool(self._newest)
 
     def push(self, bar: OHLCV) -> list[Slice]:
         """Take one bar; return the slices that it completes, oldest first.
@@ -76,9 +82,12 @@ class SliceSynchroniser:
             self._counts[fault] += 1
             return []
         self._newest[bar.symbol] = bar.timestamp
-        bars = self._open.setdefault(bar.timestamp, {})
+        bars = self._open.get(bar.timestamp)
+        if bars is None:
+            bars = self._open[bar.timestamp] = {}
+            self._awaited[bar.timestamp] = self._ask(bar.timestamp)
         bars[bar.symbol] = bar
-        awaited = self._awaited(bar.timestamp)
+        awaited = self._awaited[bar.timestamp]
         # An instant at which nobody is expected has no last bar: it stays open until a later one closes it.
         if awaited and awaited <= bars.keys():
             return self.flush(bar.timestamp)
@@ -90,13 +99,13 @@ class SliceSynchroniser:
         slices = []
         for stamp in due:
             bars = self._open.pop(stamp)
-            missing = self._awaited(stamp) - bars.keys()
-            slices.append(Slice(stamp, MappingProxyType(dict(sorted(bars.items()))), frozenset(missing)))
+            missing = self._awaited.pop(stamp) - bars.keys()
+            slices.append(Slice(stamp, MappingProxyType(dict(sorted(bars.items()))), missing))
         if due:
             self._closed = due[-1]
         return slices
 
-    def _awaited(self, stamp: datetime) -> frozenset[str]:
+    def _ask(self, stamp: datetime) -> frozenset[str]:
         if self._expected is None:
             return self._members
         return self._members & frozenset(self._expected(stamp))
@@ -106,9 +115,7 @@ class SliceSynchroniser:
             return BarFault.UNKNOWN_SYMBOL
         if self._closed is not None and bar.timestamp <= self._closed:
             return BarFault.LATE
-        if bar.symbol in self._open.get(bar.timestamp, {}):
-            return BarFault.DUPLICATE
         newest = self._newest.get(bar.symbol)
-        if newest is not None and bar.timestamp < newest:
-            return BarFault.BACKWARDS
-        return None
+        if newest is None or newest < bar.timestamp:
+            return None
+        return BarFault.DUPLICATE if bar.symbol in self._open.get(bar.timestamp, {}) else BarFault.BACKWARDS
