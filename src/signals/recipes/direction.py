@@ -1,0 +1,38 @@
+"""The recipe `direction`: DOWN, FLAT or UP over the next sessions, from gradient-boosted trees."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from signals.ml.recipe import CalibrationSpec, EstimatorSpec, GateRule, Recipe, TargetSpec, WeightSpec
+
+if TYPE_CHECKING:
+    from signals.config import Settings
+
+__all__ = ["NAME", "recipe"]
+
+NAME = "direction"
+
+_GATE = (
+    GateRule(metric="skill_frequencies_lower", op=">", bound=0.0, versus="the class frequencies"),
+    GateRule(metric="skill_volatility_lower", op=">", bound=0.0, versus="a table of frequencies by volatility"),
+    GateRule(metric="ece", op="<=", bound=0.03, versus="what happened, on the pooled record"),
+)
+
+
+def recipe(settings: Settings | None = None) -> Recipe:
+    """Return the recipe as configured in `settings.ml`; None: the defaults."""
+    from signals.config import MLSettings
+
+    ml = MLSettings() if settings is None else settings.ml
+    return Recipe(
+        name=NAME,
+        target=TargetSpec(horizon=ml.prediction_horizon, up=ml.up_threshold, down=ml.down_threshold),
+        weights=WeightSpec(kind="balanced"),
+        estimator=EstimatorSpec(kind="xgboost", params=ml.xgb_params.model_dump()),
+        calibration=CalibrationSpec(method="bias_corrected_temperature"),
+        min_rows=ml.min_training_samples,
+        metrics=("log_loss", "accuracy", "ece", "rank_ic", "coverage"),
+        primary="log_loss",
+        gate=_GATE,
+    )
