@@ -1,0 +1,61 @@
+"""How kernels are compiled: once, cached on disk, and said so. Importing this module compiles nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import structlog
+
+__all__ = ["helper", "kernel"]
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+# Everywhere below divisions follow IEEE (error_model "numpy": NaN and infinity instead of an exception), and `fastmath`
+# stays off: sums keep their order, so that the same source gives the same bits wherever it is called from.
+
+
+def helper(function: C) -> C:
+    """Mark a function that is compiled into the kernels that call it.
+
+    It must live in the same file as those kernels: Numba's cache notices only changes of the kernel's own file.
+    """
+    import numba
+
+    return cast(C, numba.njit(error_model="numpy")(function))
+
+
+def kernel(signature: str) -> Callable[[C], C]:
+    """Compile a function for one explicit signature when its module is imported, or load it from the cache.
+
+    The cache lies beside the module, or in the user's cache folder where the package is read-only; where neither can
+    be written, each process compiles anew.
+    """
+
+    def compile_(function: C) -> C:
+        import numba
+
+        log = structlog.get_logger(__name__)
+        try:
+            made = numba.njit(cache=True, error_model="numpy")(function)
+        except RuntimeError as error:  # Numba found no folder it may write
+            log.warning("features.kernel_not_cached", kernel=function.__name__, reason=str(error))
+            made = numba.njit(error_model="numpy")(function)
+        folder = made.stats.cache_path
+        if folder is None or not any(Path(folder).glob(f"*{function.__name__}-*.nbi")):
+            log.info("features.kernel_compiling", kernel=function.__name__, note="once; a few seconds, then cached")
+        began = time.perf_counter()
+        made.compile(signature)
+        made.disable_compile()
+        if not made.stats.cache_hits:
+            log.info(
+                "features.kernel_compiled",
+                kernel=function.__name__,
+                seconds=round(time.perf_counter() - began, 1),
+                cache=folder,
+            )
+        return cast(C, made)
+
+    return compile_
