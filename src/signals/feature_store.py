@@ -1,0 +1,211 @@
+"""FeatureStore: batch frames, the live view, and the Parquet cache of one set of features."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import structlog
+
+from signals.config import Settings, load_settings
+from signals.data.calendar import TradingCalendar
+from signals.data.provider import DataProvider
+from signals.data.records import (
+    I8,
+    Adjusted,
+    CorporateAction,
+    Fundamental,
+    InsiderTransaction,
+    SectorMedian,
+    ShortInterest,
+)
+from signals.features import cache
+from signals.features.bars import Bars, columns_of
+from signals.features.batch import SymbolFacts, SymbolInputs, compute
+from signals.features.catalog import names
+from signals.features.facts import inputs_of
+from signals.features.live import LiveFeatures, Rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["FeatureStore", "LiveFeatures", "Rows"]
+
+Maybe: TypeAlias = Bars | None
+
+
+class FeatureStore:
+    """Computes every feature of the catalogue: one definition for research and for the live bar.
+
+    Parameters
+    ----------
+    settings
+        Names the calendar, the reference symbols and the cache's folder; None: `load_settings`.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self._settings = (load_settings() if settings is None else settings).data
+        self._calendar = TradingCalendar(self._settings.calendar)
+        self._log = structlog.get_logger(__name__)
+        self._said: set[str] = set()
+
+    def compute_features(
+        self,
+        symbol: str,
+        bars: Bars,
+        spy_bars: Maybe = None,
+        vix_bars: Maybe = None,
+        sector_bars: Maybe = None,
+        fundamentals: Sequence[Fundamental] | None = None,
+        sector_fundamentals: Sequence[SectorMedian] | None = None,
+        insider_transactions: Sequence[InsiderTransaction] | None = None,
+        short_interest: Sequence[ShortInterest] | None = None,
+        *,
+        sector: str | None = None,
+        actions: Sequence[CorporateAction] = (),
+        adjusted: Adjusted = Adjusted.SPLIT,
+    ) -> pd.DataFrame:
+        """Return the features of one symbol at each of its bars.
+
+        Parameters
+        ----------
+        bars, spy_bars, vix_bars, sector_bars
+            `OHLCV` bars, `BarColumns`, or a frame of open, high, low, close, volume indexed by aware closing times,
+            oldest first. A source that is None leaves its features NaN, which is logged once.
+        sector
+            The symbol's sector through all of history; None: the one that all `sector_fundamentals` are about, if any.
+        actions, adjusted
+            Corporate actions, and what the prices were adjusted for with hindsight.
+
+        Returns
+        -------
+        DataFrame
+            float32, one column a feature in the catalogue's order, indexed by ``date``: the bar's close, UTC. Rows
+            before a feature's `lookback` may depend on where history begins.
+
+        Raises
+        ------
+        FeatureError
+            If the bars are not bars: unsorted times, prices that are not positive and finite, high below low.
+        """
+        medians = tuple(sector_fundamentals or ())
+        about = {median.symbol for median in medians}
+        if sector is None and len(about) == 1:
+            sector = about.pop()
+        columns = columns_of(symbol, bars)
+        references = (
+            None if given is None else columns_of(name, given)
+            for name, given in (
+                (self._settings.market, spy_bars),
+                (self._settings.volatility, vix_bars),
+                ("sector", sector_bars),
+            )
+        )
+        market, volatility, sector_series = references
+        facts = SymbolFacts(
+            tuple(fundamentals or ()),
+            {name: [median for median in medians if median.symbol == name] for name in {m.symbol for m in medians}},
+            tuple(insider_transactions or ()),
+            tuple(short_interest or ()),
+            tuple(actions),
+            adjusted,
+        )
+        sectors = None if sector is None else (sector,) * len(columns)
+        inputs = SymbolInputs(columns, market, volatility, ((0, sector_series),), sectors, facts)
+        return self._compute(inputs)
+
+    def get_features(
+        self, symbols: Collection[str], start: datetime | None, end: datetime | None, data_provider: DataProvider
+    ) -> pd.DataFrame:
+        """Return the features of several symbols with ``start <= date <= end`` (None: open).
+
+        History before `start` serves as warm-up. What was computed before from the same bars, references and facts is
+        read from the cache; the rest is computed and saved.
+
+        Returns
+        -------
+        DataFrame
+            float32, indexed by ("symbol", "date"), sorted.
+        """
+        import pandas as pd
+
+        parts: dict[str, pd.DataFrame] = {}
+        for symbol in sorted(set(symbols)):
+            inputs = inputs_of(data_provider, symbol, self._settings)
+            if not len(inputs.columns):
+                self._log.warning("features.no_bars", symbol=symbol)
+                continue
+            key = cache.fingerprint(inputs, self._settings.calendar)
+            frame = self.load(symbol, start, end, fingerprint=key)
+            if frame is None:
+                whole = self._compute(inputs)
+                self.save(symbol, whole, fingerprint=key)
+                frame = _between(whole, start, end)
+            parts[symbol] = frame
+        if parts:
+            return pd.concat(parts, names=["symbol"])
+        index = pd.MultiIndex.from_arrays([pd.Index([], dtype=object), _dates(np.empty(0, np.int64))])
+        return pd.DataFrame(np.empty((0, len(names())), np.float32), index.set_names(["symbol", "date"]), names())
+
+    def load(
+        self, symbol: str, start: datetime | None, end: datetime | None, *, fingerprint: str
+    ) -> pd.DataFrame | None:
+        """Return a symbol's saved features with ``start <= date <= end``, or None.
+
+        None where nothing was saved, where it was computed from other data or by another catalogue, and where the file
+        is damaged.
+        """
+        frame = cache.read(cache.file_of(self._settings.features_dir, symbol), fingerprint)
+        return None if frame is None else _between(frame, start, end)
+
+    def save(self, symbol: str, features: pd.DataFrame, *, fingerprint: str) -> None:
+        """Save a symbol's whole history of features; a folder that cannot be written is logged once, and no error."""
+        try:
+            cache.write(cache.file_of(self._settings.features_dir, symbol), features, fingerprint)
+        except OSError as error:
+            self._say_once("features.cache_not_written", folder=str(self._settings.features_dir), reason=str(error))
+
+    def live(self, members: Collection[str], provider: DataProvider | None = None) -> LiveFeatures:
+        """Return the live view of some symbols, with facts from `provider`."""
+        return LiveFeatures(members, self._settings, provider)
+
+    def _compute(self, inputs: SymbolInputs) -> pd.DataFrame:
+        import pandas as pd
+
+        facts = inputs.facts
+        sources = {
+            "market": inputs.market,
+            "volatility": inputs.volatility,
+            "sector": any(series for _, series in inputs.sector_series),
+            "fundamentals": facts.fundamentals,
+            "sector fundamentals": facts.sector_medians,
+            "insider transactions": facts.insider,
+            "short interest": facts.short_interest,
+        }
+        for source, given in sources.items():
+            if not given:
+                self._say_once("features.source_missing", source=source, effect="its features are NaN")
+        return pd.DataFrame(compute(inputs, self._calendar), _dates(inputs.columns.time), names())
+
+    def _say_once(self, event: str, **fields: str) -> None:
+        key = f"{event} {fields}"
+        if key not in self._said:
+            self._said.add(key)
+            self._log.warning(event, **fields)
+
+
+def _dates(micros: I8) -> pd.DatetimeIndex:
+    import pandas as pd
+
+    return pd.DatetimeIndex(micros.astype("datetime64[us]"), name="date").tz_localize("UTC")
+
+
+def _between(frame: pd.DataFrame, start: datetime | None, end: datetime | None) -> pd.DataFrame:
+    kept = np.ones(len(frame), np.bool_)
+    if start is not None:
+        kept &= np.asarray(frame.index >= start)
+    if end is not None:
+        kept &= np.asarray(frame.index <= end)
+    return frame[kept]

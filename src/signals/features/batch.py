@@ -1,0 +1,142 @@
+"""All features of one symbol at every bar: what the store saves and models are trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signals.data.calendar import TradingCalendar
+from signals.data.records import (
+    F8,
+    I8,
+    Adjusted,
+    BarColumns,
+    CorporateAction,
+    Fundamental,
+    InsiderTransaction,
+    SectorMedian,
+    ShortInterest,
+)
+from signals.features import alternative, basis, cross_asset, fundamental, technical, temporal
+from signals.features.catalog import CATALOGUE
+from signals.features.point_in_time import FactInputs
+from signals.features.references import join
+
+__all__ = ["FACTS", "KERNEL", "TEMPORAL", "SymbolFacts", "SymbolInputs", "compute", "fact_rows", "kernel_bars"]
+
+F4 = NDArray[np.float32]
+
+KERNEL = slice(0, len(technical.FEATURES) + len(cross_asset.FEATURES))
+"""The catalogue's columns that the kernel writes."""
+FACTS = slice(KERNEL.stop, KERNEL.stop + len(fundamental.FEATURES) + len(alternative.FEATURES))
+"""Those that facts decide, evaluated at any instants."""
+TEMPORAL = slice(FACTS.stop, FACTS.stop + len(temporal.FEATURES))
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolFacts:
+    """Every fact about one symbol, known at any time; `point_in_time` selects. `sector_medians` is by sector name."""
+
+    fundamentals: Sequence[Fundamental] = ()
+    sector_medians: Mapping[str, Sequence[SectorMedian]] = field(default_factory=dict)
+    insider: Sequence[InsiderTransaction] = ()
+    short_interest: Sequence[ShortInterest] = ()
+    actions: Sequence[CorporateAction] = ()
+    adjusted: Adjusted = Adjusted.SPLIT
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolInputs:
+    """What one symbol's features are computed from.
+
+    Parameters
+    ----------
+    market, volatility
+        Reference series, or None.
+    sector_series
+        Pairs of a row and the series that stands for the symbol's sector from that row on; the first row is 0.
+    sectors
+        The sector of each row as known then, or None where sectors are not known at all.
+    """
+
+    columns: BarColumns
+    market: BarColumns | None = None
+    volatility: BarColumns | None = None
+    sector_series: tuple[tuple[int, BarColumns | None], ...] = ((0, None),)
+    sectors: tuple[str | None, ...] | None = None
+    facts: SymbolFacts = field(default_factory=SymbolFacts)
+
+
+def kernel_bars(
+    columns: BarColumns,
+    steps: Sequence[basis.Step],
+    references: tuple[BarColumns | None, BarColumns | None, BarColumns | None],
+    calendar: TradingCalendar,
+) -> F8:
+    """Return the kernel's input, shape (n, 8): bars on one basis, then market, volatility and sector as of each."""
+    bars = np.empty((len(columns), 8))
+    price, volume = basis.factors(steps, columns.time)
+    bars[:, :4] = columns.values[:, :4] * price[:, None]
+    bars[:, 4] = columns.values[:, 4] / volume
+    for place, reference in enumerate(references):
+        bars[:, 5 + place] = join(columns.time, reference, calendar)
+    return bars
+
+
+def fact_rows(
+    symbol: str, time: I8, close: F8, average_volume: F8, sectors: tuple[str | None, ...] | None, facts: SymbolFacts
+) -> F4:
+    """Return the fundamental and alternative features at instants, shape (n, k); all NaN where nothing is known."""
+    if not (facts.fundamentals or facts.insider or facts.short_interest or sectors):
+        return np.full((len(time), FACTS.stop - FACTS.start), np.nan, np.float32)
+    inputs = FactInputs(
+        symbol,
+        time,
+        close,
+        average_volume,
+        sectors,
+        facts.fundamentals,
+        facts.sector_medians,
+        facts.insider,
+        facts.short_interest,
+        facts.actions,
+        facts.adjusted,
+    )
+    return np.concatenate([fundamental.compute(inputs), alternative.compute(inputs)], axis=1)
+
+
+def compute(inputs: SymbolInputs, calendar: TradingCalendar) -> F4:
+    """Return every feature at every bar, shape (n, len(CATALOGUE)), float32.
+
+    History is run again from its first bar wherever an action that became known late restates it, or the sector's
+    series changes; nowhere else.
+    """
+    columns, facts = inputs.columns, inputs.facts
+    time = columns.time
+    out = np.full((len(time), len(CATALOGUE)), np.nan, np.float32)
+    averages = np.full(len(time), np.nan)
+    changes = [row for row, _ in inputs.sector_series]
+    starts = sorted({*changes, *basis.segments(facts.actions, facts.adjusted, time)})
+    for low, high in zip(starts, [*starts[1:], len(time)], strict=True):
+        if low >= high:
+            continue
+        sector = next(series for row, series in reversed(inputs.sector_series) if row <= low)
+        steps = basis.applied(facts.actions, facts.adjusted, int(time[high - 1]))
+        past = BarColumns(columns.symbol, time[:high], columns.values[:high])
+        bars = kernel_bars(past, steps, (inputs.market, inputs.volatility, sector), calendar)
+        out[low:high, KERNEL] = _run(bars)[low:]
+        averages[low:high] = basis.average_volume(bars[:, 4], basis.factors(steps, past.time)[1])[low:]
+    out[:, FACTS] = fact_rows(columns.symbol, time, columns.values[:, 3], averages, inputs.sectors, facts)
+    out[:, TEMPORAL] = temporal.compute(time, calendar)
+    return out
+
+
+def _run(bars: F8) -> F4:
+    from signals.features import kernels
+
+    out = np.empty((len(bars), kernels.N_FEATURES), np.float32)
+    kernels.run(bars, 0, np.zeros(kernels.N_STATE), out)
+    return out

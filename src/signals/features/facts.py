@@ -1,0 +1,73 @@
+"""Collects from a provider everything that one symbol's features are computed from."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from signals.config import DataSettings
+from signals.data.provider import SECTOR_GROUP, DataProvider
+from signals.data.records import (
+    BarColumns,
+    CorporateAction,
+    Fundamental,
+    InsiderTransaction,
+    Membership,
+    SectorMedian,
+    ShortInterest,
+    from_micros,
+    to_micros,
+)
+from signals.features.batch import SymbolFacts, SymbolInputs
+from signals.features.fundamental import SECTORS
+
+__all__ = ["facts_of", "inputs_of"]
+
+
+def facts_of(provider: DataProvider, symbol: str) -> SymbolFacts:
+    """Return every fact about a symbol, and the medians of the sectors that it may belong to."""
+    groups = {fact.group for fact in provider.facts(Membership, symbol) if fact.group.startswith(SECTOR_GROUP)}
+    sectors = sorted({*SECTORS, *(group.removeprefix(SECTOR_GROUP) for group in groups)})
+    medians = {name: provider.facts(SectorMedian, name) for name in sectors}
+    return SymbolFacts(
+        provider.facts(Fundamental, symbol),
+        {name: found for name, found in medians.items() if found},
+        provider.facts(InsiderTransaction, symbol),
+        provider.facts(ShortInterest, symbol),
+        provider.facts(CorporateAction, symbol),
+        provider.adjusted,
+    )
+
+
+def inputs_of(provider: DataProvider, symbol: str, settings: DataSettings) -> SymbolInputs:
+    """Return one symbol's whole history, its references and its facts."""
+    columns = provider.columns(symbol)
+    sectors = _sectors(provider, columns)
+    series: list[tuple[int, BarColumns | None]] = []
+    for row, sector in enumerate(sectors):
+        etf = settings.sector_etfs.get(sector or "")
+        if not series or etf != (series[-1][1].symbol if series[-1][1] else None):
+            series.append((row, provider.columns(etf) if etf else None))
+    return SymbolInputs(
+        columns,
+        provider.columns(settings.market),
+        provider.columns(settings.volatility),
+        tuple(series) or ((0, None),),
+        sectors if any(sectors) else None,
+        facts_of(provider, symbol),
+    )
+
+
+def _sectors(provider: DataProvider, columns: BarColumns) -> tuple[str | None, ...]:
+    """Return the sector of each row as known then: asked anew only where a membership became known or changed."""
+    edges = [
+        to_micros(edge)
+        for fact in provider.facts(Membership, columns.symbol)
+        for edge in (fact.known_at, fact.since, fact.until)
+        if edge is not None
+    ]
+    rows = np.unique([0, *np.searchsorted(columns.time, np.array(edges, np.int64), side="left").tolist()])
+    sectors: list[str | None] = []
+    starts = [int(row) for row in rows if row < len(columns)]
+    for low, high in zip(starts, [*starts[1:], len(columns)], strict=True):
+        sectors += [provider.sector(columns.symbol, from_micros(int(columns.time[low])))] * (high - low)
+    return tuple(sectors)

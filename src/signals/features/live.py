@@ -1,0 +1,255 @@
+"""LiveFeatures: the newest row of every symbol, in constant time a bar.
+
+What is kept is only a cache of the bars that the engine passes. If the last bar seen is the one before the newest, the
+kernel takes one step; if it is the newest, the row is there already; anything else (a restart, a restated bar, a gap, a
+new symbol, an action that became known late, another sector, a reference that was restated) rebuilds the symbol from
+its last `WARMUP` + 1 bars, and is counted. A host that restates deeper history calls `reset`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signals.config import DataSettings
+from signals.data.calendar import TradingCalendar
+from signals.data.provider import DataProvider
+from signals.data.records import BarColumns, to_micros
+from signals.features import basis, temporal
+from signals.features.batch import FACTS, KERNEL, TEMPORAL, SymbolFacts, fact_rows, kernel_bars
+from signals.features.catalog import CATALOGUE, WARMUP
+from signals.features.facts import facts_of
+from signals.features.references import join
+from strategy.bars import OHLCV
+from strategy.slices import Slice
+
+__all__ = ["LiveFeatures", "Rows"]
+
+_VOLUME, _MARKET = 4, 5
+
+
+class Rows(NamedTuple):
+    """The rows of one slice.
+
+    Attributes
+    ----------
+    symbols
+        Members with a bar at the slice's instant, sorted, shape (n,).
+    values
+        Features in the catalogue's order, float32, shape (n, F).
+    ready
+        Whether a symbol has had `WARMUP` + 1 bars, shape (n,): rows before that decide nothing.
+    rebuilt
+        Symbols whose state was made anew from bars.
+    """
+
+    symbols: tuple[str, ...]
+    values: NDArray[np.float32]
+    ready: NDArray[np.bool_]
+    rebuilt: tuple[str, ...]
+
+
+class _Basis(NamedTuple):
+    """What a symbol's rows so far were computed under: see `_rests_on`."""
+
+    steps: tuple[basis.Step, ...] = ()
+    sector: str | None = None
+
+
+class LiveFeatures:
+    """The newest features of some symbols, slice by slice.
+
+    Parameters
+    ----------
+    members
+        Symbols to compute; others in a slice are passed over.
+    settings
+        Names the calendar and the reference symbols.
+    provider
+        Facts, sectors and corporate actions; None: those features are NaN.
+
+    Attributes
+    ----------
+    rebuilds
+        How often a symbol was rebuilt, first builds included.
+    """
+
+    def __init__(self, members: Collection[str], settings: DataSettings, provider: DataProvider | None = None) -> None:
+        from signals.features import kernels
+
+        self._kernels = kernels
+        self._settings = settings
+        self._provider = provider
+        self._calendar = TradingCalendar(settings.calendar)
+        self._slots = {symbol: slot for slot, symbol in enumerate(sorted(members))}
+        count = len(self._slots)
+        self._buffers = np.zeros((count, 2 * (kernels.WINDOW + 1), 8))
+        self._ends = np.zeros(count, np.int64)
+        self._states = np.zeros((count, kernels.N_STATE))
+        self._scratch = np.empty((kernels.WINDOW + 1, kernels.N_FEATURES), np.float32)
+        self._rows = np.full((count, len(CATALOGUE)), np.nan, np.float32)
+        self._seen: list[OHLCV | None] = [None] * count
+        self._bases = [_Basis()] * count
+        self._references = tuple(dict.fromkeys((settings.market, settings.volatility, *settings.sector_etfs.values())))
+        self._joined: dict[str, OHLCV | None] = {}
+        self._newest: int | None = None
+        self._facts: dict[str, SymbolFacts] = {}
+        self._revision: int | None = None
+        self.rebuilds = 0
+
+    def reset(self, symbol: str | None = None) -> None:
+        """Forget the state of `symbol` (None: of all); the next update rebuilds it."""
+        if symbol is None:
+            self._seen = [None] * len(self._seen)
+        elif symbol in self._slots:
+            self._seen[self._slots[symbol]] = None
+
+    def update(self, slice_: Slice, data: Mapping[str, Sequence[OHLCV]]) -> Rows:
+        """Return the rows of the members that have a bar at the slice's instant; idempotent for a slice.
+
+        Parameters
+        ----------
+        data
+            Bars of members and reference symbols, oldest first; at most the last `WARMUP` + 1 of each are read.
+        """
+        now = slice_.timestamp
+        symbols = tuple(s for s in slice_.bars if s in self._slots and data.get(s) and data[s][-1].timestamp == now)
+        time = to_micros(now)
+        levels = self._follow_references(time, data)
+        stepped: list[str] = []
+        rebuilt: list[str] = []
+        bases: list[_Basis] = []
+        for symbol in symbols:
+            bars, slot = data[symbol], self._slots[symbol]
+            seen, last = self._seen[slot], bars[-1]
+            if seen is last or seen == last:
+                continue
+            under = self._basis(symbol, slice_, time)
+            before = bars[-2] if len(bars) > 1 else None
+            if seen is not None and (seen is before or seen == before) and self._rests_on(slot, seen, under):
+                stepped.append(symbol)
+                bases.append(under)
+            else:
+                self._rebuild(slot, bars, under, data)
+                rebuilt.append(symbol)
+            self._seen[slot], self._bases[slot] = last, under
+        self._step(stepped, bases, data, levels, time)
+        self._complete([*stepped, *rebuilt], data, time)
+        self.rebuilds += len(rebuilt)
+        slots = [self._slots[symbol] for symbol in symbols]
+        ready = np.array([len(data[symbol]) > WARMUP for symbol in symbols], np.bool_)
+        return Rows(symbols, self._rows[slots], ready, tuple(rebuilt))
+
+    def _follow_references(self, time: int, data: Mapping[str, Sequence[OHLCV]]) -> dict[str, float]:
+        """Return each reference's level as of now; forget everything where what was joined before has changed."""
+        levels = {}
+        for symbol in self._references:
+            bars = data.get(symbol, ())
+            if self._newest is not None and _as_of(bars, self._newest) != self._joined.get(symbol):
+                self.reset()
+            newest = self._joined[symbol] = _as_of(bars, time)
+            columns = None if newest is None else BarColumns.of(symbol, [newest])
+            levels[symbol] = float(join(np.array([time]), columns, self._calendar)[0])
+        self._newest = time
+        return levels
+
+    def _basis(self, symbol: str, slice_: Slice, time: int) -> _Basis:
+        if self._provider is None:
+            return _Basis()
+        facts = self._facts_of(symbol)
+        steps = basis.applied(facts.actions, facts.adjusted, time) if facts.actions else ()
+        return _Basis(steps, self._provider.sector(symbol, slice_.timestamp))
+
+    def _rests_on(self, slot: int, seen: OHLCV, under: _Basis) -> bool:
+        """Whether the rows so far stay what they are: the same sector series, and no jump among them come or gone."""
+        before = self._bases[slot]
+        etfs = self._settings.sector_etfs
+        if before.sector != under.sector and etfs.get(before.sector or "") != etfs.get(under.sector or ""):
+            return False
+        if not before.steps and not under.steps:
+            return True
+        time = to_micros(seen.timestamp)
+        return _until(before.steps, time) == _until(under.steps, time)
+
+    def _rebuild(self, slot: int, bars: Sequence[OHLCV], under: _Basis, data: Mapping[str, Sequence[OHLCV]]) -> None:
+        names = (self._settings.market, self._settings.volatility, self._etf(under.sector))
+        market, volatility, sector = (_tail(name, data.get(name, ())) for name in names)
+        inputs = kernel_bars(_tail(bars[-1].symbol, bars), under.steps, (market, volatility, sector), self._calendar)
+        out = np.empty((len(inputs), self._kernels.N_FEATURES), np.float32)
+        self._states[slot] = 0.0
+        self._kernels.run(inputs, 0, self._states[slot], out)
+        kept = inputs[-self._kernels.WINDOW - 1 :]
+        self._buffers[slot, : len(kept)] = kept
+        self._ends[slot] = len(kept)
+        self._rows[slot, KERNEL] = out[-1]
+
+    def _step(
+        self,
+        symbols: Sequence[str],
+        bases: Sequence[_Basis],
+        data: Mapping[str, Sequence[OHLCV]],
+        levels: Mapping[str, float],
+        time: int,
+    ) -> None:
+        if not symbols:
+            return
+        slots = np.array([self._slots[symbol] for symbol in symbols], np.int64)
+        newest = [data[symbol][-1] for symbol in symbols]
+        rows = np.empty((len(symbols), 8))
+        rows[:, :_MARKET] = [(bar.open, bar.high, bar.low, bar.close, bar.volume) for bar in newest]
+        rows[:, _MARKET:] = levels[self._settings.market], levels[self._settings.volatility], np.nan
+        for place, under in enumerate(bases):
+            if under.steps:
+                price, volume = basis.factors(under.steps, np.array([time]))
+                rows[place, :_VOLUME] *= price
+                rows[place, _VOLUME] /= volume[0]
+            if under.sector is not None:
+                rows[place, -1] = levels.get(self._etf(under.sector), np.nan)
+        out = np.empty((len(symbols), self._kernels.N_FEATURES), np.float32)
+        self._kernels.step(self._buffers, self._ends, slots, rows, self._states, self._scratch, out)
+        self._rows[slots, KERNEL] = out
+
+    def _complete(self, symbols: Iterable[str], data: Mapping[str, Sequence[OHLCV]], time: int) -> None:
+        """Write what is not the kernel's: the calendar's features, and the facts'."""
+        instant = np.array([time])
+        when = temporal.compute(instant, self._calendar)[0]
+        for symbol in symbols:
+            slot = self._slots[symbol]
+            self._rows[slot, TEMPORAL] = when
+            if self._provider is None:
+                continue
+            under, end = self._bases[slot], int(self._ends[slot])
+            volume = self._buffers[slot, max(end - 20, 0) : end, _VOLUME]
+            average = basis.average_volume(volume, np.full(len(volume), basis.factors(under.steps, instant)[1][0]))
+            close = np.array([data[symbol][-1].close])
+            sectors = None if under.sector is None else (under.sector,)
+            facts = self._facts_of(symbol)
+            self._rows[slot, FACTS] = fact_rows(symbol, instant, close, average[-1:], sectors, facts)[0]
+
+    def _facts_of(self, symbol: str) -> SymbolFacts:
+        assert self._provider is not None  # noqa: S101 (narrows the type; every caller has looked)
+        if self._revision != self._provider.revision:
+            self._facts, self._revision = {}, self._provider.revision
+        if symbol not in self._facts:
+            self._facts[symbol] = facts_of(self._provider, symbol)
+        return self._facts[symbol]
+
+    def _etf(self, sector: str | None) -> str:
+        return self._settings.sector_etfs.get(sector or "", "")
+
+
+def _as_of(bars: Sequence[OHLCV], time: int) -> OHLCV | None:
+    place = bisect_right(bars, time, key=lambda bar: to_micros(bar.timestamp))
+    return bars[place - 1] if place else None
+
+
+def _until(steps: tuple[basis.Step, ...], time: int) -> tuple[basis.Step, ...]:
+    return tuple(step for step in steps if step.effective <= time)
+
+
+def _tail(symbol: str, bars: Sequence[OHLCV]) -> BarColumns:
+    return BarColumns.of(symbol, bars[-WARMUP - 1 :])
