@@ -20,6 +20,7 @@
     │       ├── NegativeVolume      volume below zero
     │       ├── NaiveTime           a time without zone, and no tz= given
     │       ├── MixedZones          rows of one file in several zones
+    │       ├── NoSession           a date on which the exchange was closed
     │       ├── FutureTime          later than the time of reading
     │       ├── DuplicateTime       the same symbol and instant twice
     │       └── BackwardsTime       earlier than the row before it
@@ -67,6 +68,7 @@ __all__ = [
     "MixedZones",
     "NaiveTime",
     "NegativeVolume",
+    "NoSession",
     "NotFinite",
     "NotPositive",
     "NullValue",
@@ -181,6 +183,10 @@ class NaiveTime(RowError):
 
 class MixedZones(RowError):
     """One file holds times of several zones."""
+
+
+class NoSession(RowError):
+    """A date is no session of the calendar."""
 
 
 class FutureTime(RowError):
