@@ -15,6 +15,7 @@ from signals.features.feature import Feature
 from signals.features.point_in_time import (
     DAY,
     F4,
+    NEVER,
     FactInputs,
     as_of,
     day_end,
@@ -26,7 +27,7 @@ from signals.features.point_in_time import (
 )
 from signals.features.share_basis import ShareBasis, say_once
 
-__all__ = ["FEATURES", "compute"]
+__all__ = ["FEATURES", "AlternativeFacts", "compute"]
 
 WINDOW = 90 * DAY
 """Insider transactions count for 90 calendar days after they were filed: (t - 90 days, t]."""
@@ -54,62 +55,81 @@ FEATURES: tuple[Feature, ...] = (
 )
 
 
+class AlternativeFacts:
+    """What was published about one symbol's insiders and short sellers, sorted once, evaluated at any instants."""
+
+    def __init__(
+        self, insider: Sequence[InsiderTransaction], short_interest: Sequence[ShortInterest], basis: ShareBasis
+    ) -> None:
+        self._basis = basis
+        rows = sorted(
+            (to_micros(fact.known_at), day_number(fact.transacted), fact.shares, fact.value) for fact in insider
+        )
+        known, traded, shares, value = zip(*rows, strict=True) if rows else ((), (), (), ())
+        self._filed = np.array(known, np.int64)
+        self._traded = day_end(np.array(traded, np.int64))
+        self._shares, self._value = np.array(shares, np.float64), np.array(value, np.float64)
+        self._epochs = np.sort(basis.active)
+        published = [to_micros(fact.known_at) for fact in short_interest]
+        settled = [day_number(fact.settled) for fact in short_interest]
+        rank = [0] * len(settled)
+        sold = revisions(published, settled, [fact.shares for fact in short_interest], rank)
+        self._sold = as_of(sold)
+        # Reports are 13 to 19 days apart: this window holds the one before and never the one before that.
+        self._sold_before = earlier(sold, days=16, tolerance=8)
+        self._cover = as_of(revisions(published, settled, [fact.days_to_cover for fact in short_interest], rank))
+        if (rows or settled) and not basis.known:
+            say_once("alternative")
+
+    def compute(self, time: I8, close: F8, average_volume: F8) -> F4:
+        """Return the features at each instant, shape (n, len(FEATURES)), float32."""
+        buys, sales, shares, value = self._insiders(time)
+        traded = close * average_volume  # the same before and after a split
+        return to_float32(
+            [
+                buys - sales,
+                over(shares, average_volume),
+                over(value, traded),
+                over(buys, buys + sales),
+                *self._short_interest(time, average_volume),
+            ]
+        )
+
+    def _insiders(self, time: I8) -> F8:
+        """Return purchases, sales, net shares (in the bars' unit) and net value of each instant's window, shape (4, n).
+
+        A Form 4 reports shares on the basis of the day they changed hands on. Each distinct window is summed anew, so
+        that what lies outside it cannot change a bit.
+        """
+        first = np.searchsorted(self._filed, time - WINDOW, side="right")
+        stop = np.searchsorted(self._filed, time, side="right")
+        # Between two splits all instants put one transaction on one basis.
+        epoch = np.searchsorted(self._epochs, time, side="right")
+        keys = np.stack([first, stop, epoch])
+        windows, where, group = np.unique(keys, axis=1, return_index=True, return_inverse=True)
+        sums = np.empty((4, len(where)))
+        for column, (start, end, _) in enumerate(windows.T):
+            part = self._shares[start:end]
+            same_unit = part * self._basis.factor(self._traded[start:end], time[where[column]])
+            sums[:, column] = (part > 0).sum(), (part < 0).sum(), same_unit.sum(), self._value[start:end].sum()
+        sums[:, windows[1] == 0] = np.nan  # nothing filed yet: the source is missing
+        if not self._basis.known:
+            sums[2] = np.nan  # in empty windows too, or the feature would say whether there were transactions
+        return sums[:, group.reshape(-1)]
+
+    def _short_interest(self, time: I8, volume: F8) -> list[F8]:
+        """Return ratio, days to cover, change and days since publication; a report is on its settlement day's basis."""
+        now, then = (
+            line.at(time) * self._basis.factor(day_end(line.end_at(time)), time)
+            for line in (self._sold, self._sold_before)
+        )
+        published = self._sold.filed_at(time)
+        age = np.where(published == NEVER, np.nan, (time - np.maximum(published, 0)) // DAY)
+        return [over(now, volume), self._cover.at(time), over(now, then) - 1.0, age]
+
+
 def compute(inputs: FactInputs) -> F4:
     """Return the alternative features at each instant, shape (n, len(FEATURES)), float32."""
     basis = ShareBasis.of(inputs.actions, inputs.adjusted)
-    if not basis.known and (inputs.insider or inputs.short_interest):
-        say_once("alternative")
-    buys, sales, shares, value = _insider(inputs.insider, inputs.time, basis)
-    traded = inputs.close * inputs.average_volume  # the same before and after a split
-    return to_float32(
-        [
-            buys - sales,
-            over(shares, inputs.average_volume),
-            over(value, traded),
-            over(buys, buys + sales),
-            *_short_interest(inputs.short_interest, inputs.time, inputs.average_volume, basis),
-        ]
-    )
-
-
-def _insider(facts: Sequence[InsiderTransaction], time: I8, basis: ShareBasis) -> F8:
-    """Return purchases, sales, net shares (in the bars' unit) and net value of each instant's window, shape (4, n).
-
-    A Form 4 reports shares on the basis of the day they changed hands on. Each distinct window is summed anew, so that
-    what lies outside it cannot change a bit.
-    """
-    rows = sorted((to_micros(fact.known_at), day_number(fact.transacted), fact.shares, fact.value) for fact in facts)
-    table = np.array(rows, np.float64).reshape(-1, 4)
-    known = np.array([row[0] for row in rows], np.int64)
-    traded = day_end(np.array([row[1] for row in rows], np.int64))
-    shares, value = table[:, 2], table[:, 3]
-    first = np.searchsorted(known, time - WINDOW, side="right")
-    stop = np.searchsorted(known, time, side="right")
-    # Between two splits all instants put one transaction on one basis.
-    epoch = np.searchsorted(np.sort(basis.active), time, side="right")
-    windows, where, group = np.unique(np.stack([first, stop, epoch]), axis=1, return_index=True, return_inverse=True)
-    sums = np.empty((4, len(where)))
-    for column, (start, end, _) in enumerate(windows.T):
-        part = shares[start:end]
-        same_unit = part * basis.factor(traded[start:end], time[where[column]])
-        sums[:, column] = (part > 0).sum(), (part < 0).sum(), same_unit.sum(), value[start:end].sum()
-    sums[:, windows[1] == 0] = np.nan  # nothing filed yet: the source is missing
-    if not basis.known:
-        sums[2] = np.nan  # in empty windows too, or the feature would say whether there were transactions
-    return sums[:, group.reshape(-1)]
-
-
-def _short_interest(facts: Sequence[ShortInterest], time: I8, volume: F8, basis: ShareBasis) -> list[F8]:
-    """Return ratio, days to cover, change and days since publication; a report is on its settlement day's basis."""
-    known = [to_micros(fact.known_at) for fact in facts]
-    settled = [day_number(fact.settled) for fact in facts]
-    rank = [0] * len(facts)
-    shares = revisions(known, settled, [fact.shares for fact in facts], rank)
-    newest = as_of(shares)
-    # Reports are 13 to 19 days apart: this window holds the one before and never the one before that.
-    before = earlier(shares, days=16, tolerance=8)
-    cover = as_of(revisions(known, settled, [fact.days_to_cover for fact in facts], rank))
-    now, then = (line.at(time) * basis.factor(day_end(line.end_at(time)), time) for line in (newest, before))
-    filed = newest.filed_at(time)
-    age = np.where(filed > 0, (time - np.maximum(filed, 0)) // DAY, np.nan)
-    return [over(now, volume), cover.at(time), over(now, then) - 1.0, age]
+    facts = AlternativeFacts(inputs.insider, inputs.short_interest, basis)
+    return facts.compute(inputs.time, inputs.close, inputs.average_volume)
