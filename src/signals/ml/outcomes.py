@@ -1,0 +1,113 @@
+"""Outcomes: what came of a decision, known once the close `horizon` slices later is there."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from signals.data.records import F8, I8
+from signals.events.schema import Decision, Event, EventKind
+
+__all__ = ["CLASSES", "Matured", "Outcomes", "Target"]
+
+CLASSES = ("DOWN", "FLAT", "UP")
+
+
+class Target(Protocol):
+    """What the classes mean; a bundle's manifest has one."""
+
+    @property
+    def horizon(self) -> int:
+        """Slices from decision to outcome."""
+        ...
+
+    @property
+    def up(self) -> float:
+        """Returns above it are UP, as a fraction of the close."""
+        ...
+
+    @property
+    def down(self) -> float:
+        """Returns below it are DOWN, as a fraction of the close."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Matured:
+    """One decision whose outcome is known.
+
+    Parameters
+    ----------
+    decision
+        The decision that was made `horizon` slices ago.
+    rows
+        Symbols with a close at both ends; the others have no label.
+    accuracy
+        Share of `rows` whose most probable class came true; NaN without rows.
+    events
+        One `outcome` event for each of the decision's signals that has a label.
+    """
+
+    decision: Decision
+    rows: int
+    accuracy: float
+    events: list[Event]
+
+
+class Outcomes:
+    """Decisions that wait for their outcome, oldest first; a bar is a slice seen."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[int, Decision, Target]] = deque()
+        self._slices = 0
+
+    def add(self, decision: Decision, target: Target) -> list[Matured]:
+        """Take the next slice's decision; return what it lets mature."""
+        self._slices += 1
+        due = [(made, goal) for when, made, goal in self._waiting if when == self._slices]
+        self._waiting = deque(item for item in self._waiting if item[0] > self._slices)
+        self._waiting.append((self._slices + target.horizon, decision, target))
+        return [_matured(made, decision, goal) for made, goal in due]
+
+
+def _matured(made: Decision, now: Decision, target: Target) -> Matured:
+    here, there = _common(made.symbols, now.symbols)
+    moves = now.closes[there] / made.closes[here] - 1.0
+    labels = _classes(moves, target)
+    right = made.probabilities[here].argmax(axis=1) == labels
+    place = {made.symbols[row]: number for number, row in enumerate(here.tolist())} if made.signals else {}
+    events = [
+        Event(
+            EventKind.OUTCOME,
+            now.timestamp,
+            {
+                "signal_id": signal.id,
+                "label": CLASSES[labels[place[signal.symbol]]],
+                "realised_return": float(moves[place[signal.symbol]]),
+                "matured_at": now.timestamp.isoformat(),
+            },
+        )
+        for signal in made.signals
+        if signal.symbol in place
+    ]
+    return Matured(made, len(here), float(right.mean()) if len(here) else float("nan"), events)
+
+
+def _common(made: tuple[str, ...], now: tuple[str, ...]) -> tuple[I8, I8]:
+    if made == now:
+        rows = np.arange(len(now))
+        return rows, rows
+    place = {symbol: row for row, symbol in enumerate(now)}
+    pairs = [(row, place[symbol]) for row, symbol in enumerate(made) if symbol in place]
+    both = np.array(pairs, np.int64).reshape(-1, 2)
+    return both[:, 0], both[:, 1]
+
+
+def _classes(moves: F8, target: Target) -> I8:
+    from signals.ml.target import ROUNDING  # the trainer's own rule; its module needs pandas
+
+    labels: I8 = 1 + (moves > target.up + ROUNDING).astype(np.int64) - (moves < target.down - ROUNDING)
+    return labels
