@@ -1,119 +1,211 @@
-"""From rows to a judged model: fold, fit, calibrate, validate, judge. It knows no recipe by name."""
+"""From bars to a judged model: features, labels, walk-forward windows, fit, gate. It knows no recipe by name."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
+import structlog
 
-from signals.data.records import F8, I8
-from signals.errors import OneClass, TooFewRows, TrainingError
-from signals.events.schema import F4
-from signals.ml.calibration import ConfidenceCalibrator
-from signals.ml.dataset import Dataset, class_weights
-from signals.ml.estimators import Estimator, make
-from signals.ml.recipe import Recipe
-from signals.ml.splits import TimeOrderedFolds
+from signals.data.provider import DataProvider
+from signals.data.records import BarColumns, Membership, to_micros
+from signals.errors import FeatureError, TooFewRows, TrainingError
+from signals.ml.artifact import ModelBundle
+from signals.ml.assembly import assemble
+from signals.ml.dataset import Dataset, make_dataset
+from signals.ml.fitting import FittedModel, OutOfFold, fit_calibrated
+from signals.ml.manifest import DataOrigin
+from signals.ml.recipe import FeatureSet, Recipe
+from signals.ml.target import TargetResult, three_class
 
-__all__ = ["FittedModel", "OutOfFold", "fit_calibrated"]
+if TYPE_CHECKING:
+    from signals.config import Settings
+    from signals.feature_store import FeatureStore
+    from signals.ml.gate import Evidence, Verdict
+    from signals.ml.validation import WindowResult
+
+__all__ = ["FittedModel", "OutOfFold", "Progress", "Trainer", "TrainingResult", "fit_calibrated"]
+
+
+class Progress(Protocol):
+    """Told how far a stage is: ``progress("validate", 3, 11)``."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Take note; must not raise."""
+        ...
 
 
 @dataclass(frozen=True)
-class OutOfFold:
-    """Predictions for rows that the predicting model had not seen, oldest first.
+class TrainingResult:
+    """What a run made: the bundle, with windows and verdict in its manifest, and what it was judged by."""
+
+    bundle: ModelBundle
+    windows: list[WindowResult]
+    evidence: Evidence
+    verdict: Verdict
+
+
+class Trainer:
+    """Trains any recipe.
 
     Parameters
     ----------
-    positions
-        Rows of the dataset, shape (n,).
-    probabilities
-        Uncalibrated, shape (n, 3).
-    """
-
-    positions: I8
-    probabilities: F8
-
-
-@dataclass(frozen=True)
-class FittedModel:
-    """An estimator fitted on all rows, a calibrator fitted on out-of-fold rows, and those (None: not calibrated)."""
-
-    estimator: Estimator
-    calibrator: ConfidenceCalibrator
-    out_of_fold: OutOfFold | None
-
-    def predict_raw(self, X: F4) -> F8:
-        """Return uncalibrated probabilities DOWN, FLAT, UP, shape (n, 3)."""
-        return self.estimator.predict(X)
-
-    def predict(self, X: F4) -> F8:
-        """Return calibrated probabilities DOWN, FLAT, UP, shape (n, 3)."""
-        return self.calibrator.transform(self.predict_raw(X))
-
-
-def fit_calibrated(recipe: Recipe, data: Dataset, *, seed: int = 0, threads: int | None = None) -> FittedModel:
-    """Fit the recipe's estimator on all rows, and its calibrator on purged, time-ordered out-of-fold predictions.
-
-    Parameters
-    ----------
+    store
+        Makes the features.
+    settings
+        Calendar, and the window that drift will be watched in.
+    seed
+        Of everything random in a fit.
     threads
-        Threads of each fit; None: all cores. The result is the same bytes with any number.
-
-    Raises
-    ------
-    TooFewRows
-        If there are fewer rows than the recipe's `min_rows`, or no fold can be fitted.
-    OneClass
-        If all labels are alike.
-    TrainingError
-        If a feature holds an infinity; the message names it.
+        Of each fit; None: all cores. The model is the same bytes with any number.
+    clock
+        Says when a bundle is created (aware UTC); nothing else looks at it.
     """
-    _require_trainable(recipe, data)
-    out_of_fold = None
-    calibrator = ConfidenceCalibrator("none")
-    if recipe.calibration is not None and recipe.calibration.method != "none":
-        out_of_fold = _out_of_fold(recipe, data, recipe.calibration.folds, seed, threads)
-        rows = out_of_fold.positions
-        calibrator = ConfidenceCalibrator(recipe.calibration.method).fit(
-            out_of_fold.probabilities, data.y[rows], timestamps=data.timestamps[rows], label_end=data.label_end[rows]
+
+    def __init__(
+        self,
+        store: FeatureStore,
+        settings: Settings,
+        *,
+        seed: int = 0,
+        threads: int | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._seed = seed
+        self._threads = threads
+        self._clock = clock
+        self._log = structlog.get_logger(__name__)
+        self._origins: dict[str, DataOrigin] = {}
+
+    def dataset(self, recipe: Recipe, provider: DataProvider, symbols: Sequence[str], until: datetime) -> Dataset:
+        """Build the rows whose labels were known by `until` (aware UTC).
+
+        Raises
+        ------
+        TrainingError
+            If a symbol has no bars by then.
+        FeatureError
+            If the recipe names a feature that the catalogue does not have.
+        """
+        columns = [provider.columns(symbol).between(None, until) for symbol in sorted(set(symbols))]
+        without = [bars.symbol for bars in columns if not len(bars)]
+        if without or not columns:
+            raise TrainingError(
+                f"expected bars by {until.isoformat()} of every symbol, were none of {without or symbols}"
+            )
+        frame = self._store.get_features([bars.symbol for bars in columns], None, until, provider)
+        features = frame[list(_chosen(recipe.features, list(frame.columns)))]
+        target = _labels(columns, recipe, self._settings.data.calendar)
+        labels = target.labels
+        places = labels.value.index.get_indexer(features.index)
+        data = make_dataset(features, labels.take(places))
+        self._log.info("training.dataset", rows=len(data), unlabelled=dict(target.dropped))
+        self._origins[data.fingerprint] = _origin(provider, columns, data.fingerprint)
+        return data
+
+    def validate(self, recipe: Recipe, data: Dataset, progress: Progress | None = None) -> list[WindowResult]:
+        """Fit and test on every walk-forward window of the recipe's split; see `WalkForwardValidator`."""
+        from signals.ml.validation import WalkForwardValidator
+
+        split = recipe.split
+        return WalkForwardValidator(recipe, self._fit(recipe)).run(
+            data.X,
+            data.labels.value,
+            split.train_months,
+            split.test_months,
+            split.step_months,
+            label_end=data.labels.end,
+            progress=None if progress is None else lambda done, total: progress("validate", done, total),
         )
-    return FittedModel(_fit(recipe, data, seed, threads), calibrator, out_of_fold)
 
+    def fit(self, recipe: Recipe, data: Dataset, until: datetime) -> ModelBundle:
+        """Fit on the rows whose labels were known by `until` (aware UTC); the bundle is not judged yet.
 
-def _out_of_fold(recipe: Recipe, data: Dataset, folds: int, seed: int, threads: int | None) -> OutOfFold:
-    positions, probabilities = [], []
-    for split in TimeOrderedFolds(folds, recipe.embargo).split(data.labels):
-        if len(split.test) and len(np.unique(data.y[split.train])) > 1:
-            model = _fit(recipe, data.take(split.train), seed, threads)
-            positions.append(split.test)
-            probabilities.append(model.predict(data.x[split.test]))
-    if not positions:
-        raise TooFewRows(
-            f"calibration: expected a fold whose training part holds two classes, was none in {folds} folds of "
-            f"{len(data)} rows; give more history"
+        Raises
+        ------
+        TooFewRows, OneClass
+            If the rows do not suffice.
+        """
+        known = np.flatnonzero(data.label_end <= to_micros(until))
+        if not len(known):
+            raise TooFewRows(f"recipe {recipe.name!r}: expected labels known by {until.isoformat()}, were none")
+        origin = self._origins.get(data.fingerprint) or DataOrigin(fingerprint=data.fingerprint)
+        rows = data if len(known) == len(data) else data.take(known)
+        bundle = assemble(
+            recipe,
+            rows,
+            self._fit(recipe)(rows),
+            created_at=self._clock(),
+            origin=origin,
+            seed=self._seed,
+            window=self._settings.monitor.window,
         )
-    return OutOfFold(np.concatenate(positions), np.concatenate(probabilities))
+        for sentence in bundle.manifest.notes:
+            self._log.warning("training.features", version=bundle.version_id, note=sentence)
+        return bundle
+
+    def run(self, recipe: Recipe, data: Dataset, until: datetime, progress: Progress | None = None) -> TrainingResult:
+        """Validate, judge by the recipe's gate, fit on everything known by `until`; windows and verdict go on record.
+
+        Rows whose labels were not known by `until` take no part in any of it.
+        """
+        from signals.ml.gate import Gate
+        from signals.ml.validation import pooled
+
+        origin = self._origins.get(data.fingerprint)
+        known = data.take(np.flatnonzero(data.label_end <= to_micros(until)))
+        if origin is not None:
+            self._origins[known.fingerprint] = origin
+        windows = self.validate(recipe, known, progress)
+        evidence = pooled(windows)
+        verdict = Gate(recipe.gate).judge(evidence, None)
+        if progress is not None:
+            progress("fit", 0, 1)
+        bundle = self.fit(recipe, known, until)
+        if progress is not None:
+            progress("fit", 1, 1)
+        judged = {"windows": [window.to_json() for window in windows], "verdict": verdict.to_json()}
+        bundle = replace(bundle, manifest=bundle.manifest.model_copy(update=judged))
+        return TrainingResult(bundle, windows, evidence, verdict)
+
+    def _fit(self, recipe: Recipe) -> Callable[[Dataset], FittedModel]:
+        return lambda data: fit_calibrated(recipe, data, seed=self._seed, threads=self._threads)
 
 
-def _fit(recipe: Recipe, data: Dataset, seed: int, threads: int | None) -> Estimator:
-    estimator = make(recipe.estimator, threads=threads)
-    weight = data.weight.to_numpy(np.float64) * class_weights(data.y, recipe.weights.kind)
-    estimator.fit(data.x, data.y, weight, groups=data.groups, valid=None, seed=seed)
-    return estimator
+def _chosen(wanted: FeatureSet, available: Sequence[str]) -> tuple[str, ...]:
+    from signals.features.catalog import model_features
+
+    names = wanted.names or model_features(market_wide=wanted.market_wide)
+    unknown = sorted(set(names) - set(available))
+    if unknown:
+        raise FeatureError(f"expected features of the catalogue, were also {', '.join(unknown)}; see the catalogue")
+    return names
 
 
-def _require_trainable(recipe: Recipe, data: Dataset) -> None:
-    if len(data) < recipe.min_rows:
-        raise TooFewRows(
-            f"recipe {recipe.name!r}: expected {recipe.min_rows} labelled rows or more, were {len(data)}; give more "
-            f"history or symbols, or lower min_training_samples"
-        )
-    if len(np.unique(data.y)) == 1:
-        raise OneClass(
-            f"recipe {recipe.name!r}: expected two classes or more, were {len(data)} rows of class {int(data.y[0])}; "
-            f"look at the thresholds, or give more history"
-        )
-    infinite = np.flatnonzero(np.isinf(data.x).any(axis=0))
-    if len(infinite):
-        names = ", ".join(str(data.X.columns[place]) for place in infinite)
-        raise TrainingError(f"expected finite features (NaN where missing), were infinities in {names}; mend the input")
+def _labels(columns: Sequence[BarColumns], recipe: Recipe, calendar: str) -> TargetResult:
+    import pandas as pd
+
+    from signals.data.calendar import TradingCalendar
+    from signals.data.jumps import split_like_jumps
+
+    time = np.concatenate([bars.time for bars in columns])
+    dates = pd.DatetimeIndex(time.view("datetime64[us]"), tz="UTC")
+    symbols = np.repeat([bars.symbol for bars in columns], [len(bars) for bars in columns])
+    index = pd.MultiIndex.from_arrays([symbols, dates], names=["symbol", "date"])
+    close = pd.Series(np.concatenate([bars.values[:, 3] for bars in columns]), index)
+    closes = TradingCalendar(calendar).closes
+    # A horizon counts sessions where every bar is one, and bars where they lie within sessions.
+    sessions = closes if np.isin(time, closes).all() else None
+    jumps = {bars.symbol: bars.time[split_like_jumps(bars)] for bars in columns}
+    return three_class(close, recipe.target, sessions=sessions, jumps=jumps)
+
+
+def _origin(provider: DataProvider, columns: Sequence[BarColumns], fingerprint: str) -> DataOrigin:
+    mapped = any(provider.facts(Membership, bars.symbol) for bars in columns)
+    sectors: Literal["as-of", "none"] = "as-of" if mapped else "none"
+    return DataOrigin(fingerprint=fingerprint, adjusted=provider.adjusted.value, sectors=sectors)
