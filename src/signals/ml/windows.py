@@ -1,0 +1,137 @@
+"""Records of validation: one window's figures, the rows behind them, and all windows pooled into evidence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from signals.data.records import F8, I8
+from signals.ml import metrics
+from signals.ml.gate import Evidence
+
+__all__ = ["OutOfSample", "WindowResult", "newest", "pooled"]
+
+
+@dataclass(frozen=True, eq=False)
+class OutOfSample:
+    """Rows with what was said of them before they were known.
+
+    Parameters
+    ----------
+    timestamps
+        Bar closes, microseconds since the epoch, shape (n,).
+    y
+        What happened: 0, 1, 2, shape (n,).
+    raw, calibrated, frequencies, volatility
+        Probabilities of the model and of the baselines, shape (n, 3); NaN without a volatility table.
+    """
+
+    timestamps: I8
+    y: F8
+    raw: F8
+    calibrated: F8
+    frequencies: F8
+    volatility: F8
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def take(self, rows: I8) -> OutOfSample:
+        """Return the rows at positions."""
+        return OutOfSample(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+
+    @classmethod
+    def concatenated(cls, parts: Sequence[OutOfSample]) -> OutOfSample:
+        """Return the rows of all parts, one after another."""
+        empty = cls(np.empty(0, np.int64), np.empty(0), *(np.empty((0, 3)) for _ in range(4)))
+        held = [empty, *parts]
+        return cls(*(np.concatenate([getattr(part, name) for part in held]) for name in cls.__dataclass_fields__))
+
+    def figures(self, threshold: float) -> dict[str, float]:
+        """Return every figure of `signals.ml.metrics` on these rows, by name."""
+        y, t = self.y, self.timestamps
+        loss = {
+            name: metrics.log_loss(getattr(self, name), y, t) for name in ("calibrated", "frequencies", "volatility")
+        }
+        return {
+            "rows": float(len(self)),
+            "dates": float(len(np.unique(t))),
+            "accuracy": metrics.accuracy(self.calibrated, y, t),
+            "log_loss": loss["calibrated"],
+            "log_loss_raw": metrics.log_loss(self.raw, y, t),
+            "log_loss_frequencies": loss["frequencies"],
+            "log_loss_volatility": loss["volatility"],
+            "skill_frequencies": metrics.skill(loss["calibrated"], loss["frequencies"]),
+            "skill_volatility": metrics.skill(loss["calibrated"], loss["volatility"]),
+            "ece": metrics.ece(self.calibrated, y, t),
+            "ece_raw": metrics.ece(self.raw, y, t),
+            "rank_ic": metrics.rank_ic(self.calibrated, y, t),
+            "coverage": metrics.coverage(self.calibrated, t, threshold=threshold),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class WindowResult(Mapping[str, Any]):
+    """One window as a read-only mapping: ``result["accuracy"]``.
+
+    Keys: ``start end train_start train_end`` (first and last bar closes, aware UTC, None where there are none),
+    ``train_rows train_dates purged embargoed overlaps`` (see `SplitAudit`), those of `OutOfSample.figures` on the test
+    rows (NaN for a skipped window), ``class_distribution`` (shares of the test rows by class), ``horizon``,
+    ``confidence_threshold``, and ``skipped``: why the window was not evaluated, or None.
+    """
+
+    values_by_name: Mapping[str, Any]
+    out_of_sample: OutOfSample | None = field(default=None, repr=False)
+
+    def __getitem__(self, key: str) -> Any:
+        return self.values_by_name[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values_by_name)
+
+    def __len__(self) -> int:
+        return len(self.values_by_name)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values: times in ISO 8601, NaN as null."""
+        return {name: _json(value) for name, value in self.items()}
+
+
+def newest(results: Sequence[WindowResult]) -> OutOfSample:
+    """Return every date once, said by the newest model of that time: a later window wins where tests overlap."""
+    parts: list[OutOfSample] = []
+    taken = np.empty(0, np.int64)
+    records = [result.out_of_sample for result in results if result.out_of_sample is not None]
+    for record in sorted(records, key=lambda record: int(record.timestamps[0]), reverse=True):
+        parts.append(record.take(np.flatnonzero(~np.isin(record.timestamps, taken))))
+        taken = np.union1d(taken, record.timestamps)
+    return OutOfSample.concatenated(parts[::-1])
+
+
+def pooled(results: Sequence[WindowResult]) -> Evidence:
+    """Return the record of `newest` as the gate reads it; bootstrap blocks are 21 dates, or the horizon if longer."""
+    record = newest(results)
+    evaluated = sum(result.out_of_sample is not None for result in results)
+    figures = record.figures(results[0]["confidence_threshold"] if results else math.nan) | {
+        "windows": float(evaluated),
+        "windows_skipped": float(len(results) - evaluated),
+    }
+    said = {"model": record.calibrated, "frequencies": record.frequencies, "volatility": record.volatility}
+    losses = {
+        name: metrics.by_date(metrics.log_loss_rows(each, record.y), record.timestamps)[1]
+        for name, each in said.items()
+    }
+    return Evidence.of(
+        figures, np.unique(record.timestamps).tolist(), losses, max([21, *(result["horizon"] for result in results)])
+    )
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return None if isinstance(value, float) and math.isnan(value) else value
