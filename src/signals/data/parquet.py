@@ -7,15 +7,12 @@ from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
-
 from signals.data.calendar import TradingCalendar
 from signals.data.files import RawFile, find_files, read_raw
 from signals.data.provider import InMemoryProvider
-from signals.data.quality import report_on
 from signals.data.quarantine import write_quarantine
-from signals.data.records import Adjusted, BarColumns, to_micros
-from signals.data.rows import Rows, check_rows
+from signals.data.records import Adjusted, to_micros
+from signals.data.rows import check_rows
 from signals.data.table import BarTable
 from signals.errors import ConfigError, EmptyFile
 
@@ -81,13 +78,11 @@ def read_bars(
         tz=tz,
         now=datetime.now(UTC) if now is None else now,
     )
-    refused = np.flatnonzero(~rows.faults.sound)
-    if on_bad == "raise" and len(refused):
-        raise rows.error(int(refused[0]))
+    if on_bad == "raise":
+        rows.raise_first()
     if quarantine_to is not None:
         write_quarantine(rows, quarantine_to)
-    columns = _columns(rows)
-    return BarTable(columns, report_on(rows, columns), adjusted)
+    return BarTable.of(rows, adjusted)
 
 
 class FileLoader:
@@ -131,15 +126,3 @@ def _refuse_absent(raw: list[RawFile], symbols: Collection[str] | None, path: st
     absent = sorted(set(symbols) - found)
     if absent or not symbols:
         raise EmptyFile("rows of every symbol asked for", f"none of {', '.join(absent) or 'no symbol'}", file=path)
-
-
-def _columns(rows: Rows) -> dict[str, BarColumns]:
-    sound = np.flatnonzero(rows.faults.sound)
-    order = sound[np.lexsort((rows.time[sound], rows.code[sound]))]
-    code, time, values = rows.code[order], rows.time[order], rows.values[order]
-    starts = np.flatnonzero(np.diff(code, prepend=-1))
-    made = {}
-    for low, high in zip(starts, [*starts[1:], len(code)], strict=True):
-        symbol = rows.symbols[code[low]]
-        made[symbol] = BarColumns(symbol, time[low:high].copy(), values[low:high].copy())
-    return made

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
 
-from signals.data.cells import NO_TIME
 from signals.data.faults import KINDS
+from signals.data.gaps import session_gaps
 from signals.data.jumps import split_like_jumps
 from signals.data.records import BarColumns, from_micros
 from signals.data.rows import Rows
-from signals.data.stamps import delays
 
 __all__ = ["WARMUP_BARS", "Jump", "Problem", "QualityReport", "report_on"]
 
@@ -22,7 +21,6 @@ WARMUP_BARS = 512
 """Bars of history before a decision: as far back as the slowest average of the catalogue remembers in float32."""
 
 _EXAMPLES = 3
-_EPOCH_DAY = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Jump:
-    """A split-like jump: `time` is the close of the first bar on the new level, `ratio` its open over the close before."""
+    """A split-like jump: the close of the first bar on the new level, and its open over the close before."""
 
     symbol: str
     time: datetime
@@ -100,9 +98,10 @@ class QualityReport:
         """Return JSON values: times in ISO 8601, problems by class, warnings with their counts."""
         warnings = {
             "split_like_jumps": [{**asdict(jump), "time": jump.time.isoformat()} for jump in self.jumps],
-            "missing_sessions": _counted(
-                {name: [str(day) for day in days] for name, days in self.missing_sessions.items()}
-            ),
+            "missing_sessions": {
+                "count": sum(len(days) for days in self.missing_sessions.values()),
+                "symbols": {name: [str(day) for day in days] for name, days in self.missing_sessions.items()},
+            },
             "late_starters": {
                 "count": len(self.late_starters),
                 "symbols": {name: str(day) for name, day in self.late_starters.items()},
@@ -135,31 +134,25 @@ class QualityReport:
 def report_on(rows: Rows, columns: Mapping[str, BarColumns]) -> QualityReport:
     """Sum up checked rows and the columns made from the sound ones."""
     sound = rows.faults.sound
-    kept = int(sound.sum())
-    edges = (
-        [from_micros(int(rows.time[sound].min())), from_micros(int(rows.time[sound].max()))] if kept else [None, None]
-    )
-    missing, starts, incomplete = _sessions(rows)
-    empty = rows.code[rows.values[:, 4] == 0]
-    counts = {name: len(each) for name, each in columns.items()}
+    times = rows.time[sound]
+    gaps = session_gaps(rows.time, rows.code, rows.symbols, rows.calendar)
+    empty = np.unique(rows.code[rows.values[:, 4] == 0], return_counts=True)
     return QualityReport(
         files=tuple(each.name for each in rows.raw),
         symbols=len(columns),
         read=len(sound),
-        kept=kept,
-        quarantined=len(sound) - kept,
-        first=edges[0],
-        last=edges[1],
+        kept=len(times),
+        quarantined=len(sound) - len(times),
+        first=from_micros(int(times.min())) if len(times) else None,
+        last=from_micros(int(times.max())) if len(times) else None,
         problems=_problems(rows),
         jumps=tuple(jump for each in columns.values() for jump in _jumps(each)),
-        missing_sessions=missing,
-        late_starters=starts,
-        incomplete=incomplete,
-        zero_volumes={
-            rows.symbols[code]: int(n) for code, n in zip(*np.unique(empty, return_counts=True), strict=True)
-        },
-        short_histories={name: n for name, n in counts.items() if n < WARMUP_BARS},
-        bar_seconds=tuple(sorted(set(rows.bar_seconds.values()))),
+        missing_sessions=gaps.missing,
+        late_starters=gaps.late,
+        incomplete=gaps.incomplete,
+        zero_volumes={rows.symbols[code]: int(n) for code, n in zip(*empty, strict=True)},
+        short_histories={name: len(each) for name, each in columns.items() if len(each) < WARMUP_BARS},
+        bar_seconds=rows.bar_seconds,
     )
 
 
@@ -177,36 +170,3 @@ def _problems(rows: Rows) -> tuple[Problem, ...]:
 def _jumps(columns: BarColumns) -> list[Jump]:
     ratios = {int(at): columns.values[at, 0] / columns.values[at - 1, 3] for at in split_like_jumps(columns)}
     return [Jump(columns.symbol, from_micros(int(columns.time[at])), round(float(r), 4)) for at, r in ratios.items()]
-
-
-def _sessions(rows: Rows) -> tuple[dict[str, tuple[date, ...]], dict[str, date], tuple[str, ...]]:
-    """Return missing sessions, late starts and incomplete symbols, of all rows whose time is known."""
-    timed = np.flatnonzero(rows.time != NO_TIME)
-    if not len(timed):
-        return {}, {}, ()
-    calendar = rows.calendar
-    closes = rows.time[timed] - delays(rows.symbols, calendar)[rows.code[timed]]
-    # The session a bar belongs to is the one that closes with it or next.
-    session = np.minimum(np.searchsorted(calendar.closes, closes), len(calendar.closes) - 1)
-    pairs = np.unique(np.column_stack([rows.code[timed], session]), axis=0)
-    earliest, latest = int(session.min()), int(session.max())
-    missing, starts, incomplete = {}, {}, []
-    starts_at = np.flatnonzero(np.diff(pairs[:, 0], prepend=-1))
-    for own in np.split(pairs, starts_at[1:]):
-        name, held = rows.symbols[own[0, 0]], own[:, 1]
-        holes = np.setdiff1d(np.arange(held[0], held[-1]), held, assume_unique=True)
-        if len(holes):
-            missing[name] = tuple(_day(calendar.days[each]) for each in holes)
-        if held[0] > earliest:
-            starts[name] = _day(calendar.days[held[0]])
-        if len(held) < latest - earliest + 1:
-            incomplete.append(name)
-    return missing, starts, tuple(incomplete)
-
-
-def _day(number: int) -> date:
-    return _EPOCH_DAY + timedelta(days=int(number))
-
-
-def _counted(by_symbol: Mapping[str, list[str]]) -> dict[str, Any]:
-    return {"count": sum(len(each) for each in by_symbol.values()), "symbols": dict(by_symbol)}

@@ -30,7 +30,7 @@ from signals.errors import (
 __all__ = ["Rows", "check_rows"]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Rows:
     """n rows of one or more files.
 
@@ -47,7 +47,7 @@ class Rows:
     values
         Open, high, low, close, volume, shape (n, 5); NaN where the cell was no number.
     bar_seconds
-        Length of a bar by symbol, where opens were stamped and it had to be inferred.
+        Lengths of a bar, where opens were stamped and it had to be inferred.
     """
 
     raw: list[RawFile]
@@ -60,7 +60,7 @@ class Rows:
     faults: Faults
     calendar: TradingCalendar
     now: datetime
-    bar_seconds: dict[str, float]
+    bar_seconds: tuple[float, ...]
 
     def text(self, index: int, field: str) -> str:
         """Return a cell as it came; an empty one as an empty text."""
@@ -75,23 +75,25 @@ class Rows:
         expected, hint = rule(kind, field)
         expected = expected.format(field=field, calendar=self.calendar.name, now=self.now.isoformat())
         raw = self.raw[self.file[index]]
+        got = repr(self.text(index, field if field in raw.cells.column_names else "time"))
         if kind is BrokenOrder:
             got = ", ".join(f"{name} {self.text(index, name)}" for name in FIELDS[:4])
+        elif kind is NullValue:
+            got = "an empty cell"
+        elif kind is FutureTime:
+            got += f", which closes at {from_micros(int(self.time[index])).isoformat()}"
         elif field == "line":
             got = repr(raw.misfits[int(self.row[index])])
-        else:
-            got = (
-                repr(self.text(index, field if field in raw.cells.column_names else "time"))
-                if kind is not NullValue
-                else "an empty cell"
-            )
-        if kind is BackwardsTime and self._newest_first(index):
+        elif kind is BackwardsTime and self._newest_first(index):
             hint = "the file is sorted newest first: turn it round"
-        if kind is FutureTime:
-            got = f"{got} (closes {from_micros(int(self.time[index])).isoformat()})"
-        return kind(
-            expected, got, file=raw.name, row=int(self.row[index]), symbol=self.symbols[self.code[index]], hint=hint
-        )
+        symbol = self.symbols[self.code[index]]
+        return kind(expected, got, file=raw.name, row=int(self.row[index]), symbol=symbol, hint=hint)
+
+    def raise_first(self) -> None:
+        """Raise the error of the first refused row, if there is one."""
+        refused = np.flatnonzero(~self.faults.sound)
+        if len(refused):
+            raise self.error(int(refused[0]))
 
     def _newest_first(self, index: int) -> bool:
         same = (self.file == self.file[index]) & (self.code == self.code[index]) & (self.time != NO_TIME)
@@ -106,39 +108,41 @@ def check_rows(raw: list[RawFile], *, stamped: str, calendar: TradingCalendar, t
     ConfigError
         If `tz` is no zone, or bars stamped with their opens are a day long where the exchange has sessions.
     """
-    faults, code, symbols, clocks, values = [], [], list[str](), [], []
+    parts, codes, named, clocks, values = [], [], list[str](), [], []
     for each in raw:
         found = Faults(len(each.rows))
         found.mark(np.isin(each.rows, list(each.misfits)), WrongType, "line")
         local, known, unnamed = names(each.cells["symbol"])
         found.mark(unnamed, NullValue, "symbol")
-        code.append(local + len(symbols))
-        symbols.extend(known)
+        codes.append(local + len(named))
+        named.extend(known)
         clocks.append(_clock(times(each.cells["time"]), found, stamped, tz))
         values.append(_values(each, found))
-        faults.append(found)
-    unique, positions = np.unique(np.array(symbols, object), return_inverse=True)
-    rows = Rows(
-        raw,
-        np.repeat(np.arange(len(raw)), [len(each.rows) for each in raw]),
-        np.concatenate([each.rows for each in raw]),
-        positions[np.concatenate(code)],
-        [str(name) for name in unique],
-        np.concatenate(clocks),
-        np.concatenate(values),
-        Faults.join(faults),
-        calendar,
-        now,
-        {},
-    )
+        parts.append(found)
+    symbols = sorted(set(named))
+    position = {name: code for code, name in enumerate(symbols)}
+    code = np.array([position[name] for name in named], np.int64)[np.concatenate(codes)]
+    file = np.repeat(np.arange(len(raw)), [len(each.rows) for each in raw])
+    time, faults, lengths = np.concatenate(clocks), Faults.join(parts), dict[int, int]()
     if stamped == "session":
-        stamp_sessions(rows.time, rows.code, rows.symbols, calendar, rows.faults)
-    check_sequence(rows.time, rows.code, rows.file, rows.faults)
+        stamp_sessions(time, code, symbols, calendar, faults)
+    check_sequence(time, code, file, faults)
     if stamped == "open":
-        lengths = stamp_opens(rows.time, rows.code, rows.faults, calendar)
-        rows.bar_seconds = {rows.symbols[code]: length / 1e6 for code, length in lengths.items()}
-    rows.faults.mark(rows.time > to_micros(now), FutureTime)
-    return rows
+        lengths = stamp_opens(time, code, faults, calendar)
+    faults.mark(time > to_micros(now), FutureTime)
+    return Rows(
+        raw=raw,
+        file=file,
+        row=np.concatenate([each.rows for each in raw]),
+        code=code,
+        symbols=symbols,
+        time=time,
+        values=np.concatenate(values),
+        faults=faults,
+        calendar=calendar,
+        now=now,
+        bar_seconds=tuple(sorted({length / 1e6 for length in lengths.values()})),
+    )
 
 
 def _values(raw: RawFile, faults: Faults) -> F8:

@@ -7,9 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from signals.data.provider import InMemoryProvider
-from signals.data.quality import QualityReport
+from signals.data.quality import QualityReport, report_on
 from signals.data.records import Adjusted, BarColumns, Fact
+from signals.data.rows import Rows
 
 __all__ = ["BarTable", "fingerprint_of"]
 
@@ -29,6 +32,12 @@ class BarTable:
     columns: Mapping[str, BarColumns]
     report: QualityReport
     adjusted: Adjusted = Adjusted.SPLIT
+
+    @classmethod
+    def of(cls, rows: Rows, adjusted: Adjusted = Adjusted.SPLIT) -> BarTable:
+        """Keep the sound rows, sorted by symbol and time, and report on all."""
+        columns = _columns(rows)
+        return cls(columns, report_on(rows, columns), adjusted)
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -53,3 +62,15 @@ def fingerprint_of(columns: Iterable[BarColumns], adjusted: Adjusted) -> str:
         digest.update(each.time.astype("<i8").tobytes())
         digest.update(each.values.astype("<f8").tobytes())
     return digest.hexdigest()
+
+
+def _columns(rows: Rows) -> dict[str, BarColumns]:
+    sound = np.flatnonzero(rows.faults.sound)
+    order = sound[np.lexsort((rows.time[sound], rows.code[sound]))]
+    code, time, values = rows.code[order], rows.time[order], rows.values[order]
+    starts = np.flatnonzero(np.diff(code, prepend=-1))
+    made = {}
+    for low, high in zip(starts, [*starts[1:], len(code)], strict=True):
+        symbol = rows.symbols[code[low]]
+        made[symbol] = BarColumns(symbol, time[low:high].copy(), values[low:high].copy())
+    return made

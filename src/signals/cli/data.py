@@ -1,0 +1,126 @@
+"""``vane data``: look at bars before anything is made of them, and write clean ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from signals.cli.common import AsJson, Calendar, StampedOption, console, emit_json
+from signals.data.export import write_bars
+from signals.data.parquet import STAMPS, read_bars
+from signals.data.quality import QualityReport
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Check bars, and import clean ones.", no_args_is_help=True)
+
+_SHOWN = 12
+
+Bars = Annotated[Path, typer.Argument(help="A CSV or Parquet file, or a folder of them.")]
+Zone = Annotated[str | None, typer.Option("--tz", help="Zone of times that have none, such as America/New_York.")]
+Symbols = Annotated[str | None, typer.Option("--symbols", help="Only these, separated by commas.")]
+
+
+@app.command()
+def check(
+    path: Bars,
+    stamped: StampedOption,
+    calendar: Calendar = "XNYS",
+    tz: Zone = None,
+    symbols: Symbols = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read every row and report what would be refused (exit 1 if anything would) and what looks odd."""
+    chosen = _chosen(symbols)
+    report = read_bars(
+        path, stamped=_known(stamped), calendar=calendar, tz=tz, on_bad="quarantine", symbols=chosen
+    ).report
+    if as_json:
+        emit_json(report.to_json())
+    else:
+        _show(report)
+    if report.quarantined:
+        raise typer.Exit(1)
+
+
+@app.command(name="import")
+def import_(
+    path: Bars,
+    stamped: StampedOption,
+    to: Annotated[Path, typer.Option("--to", help="Folder for one Parquet file a symbol.")],
+    calendar: Calendar = "XNYS",
+    tz: Zone = None,
+    symbols: Symbols = None,
+    on_bad: Annotated[
+        str, typer.Option("--on-bad", help="raise: stop at the first bad row; quarantine: set bad rows aside.")
+    ] = "raise",
+    as_json: AsJson = False,
+) -> None:
+    """Write clean bars, stamped with their closes in UTC: read them with --stamped close."""
+    if on_bad not in ("raise", "quarantine"):
+        raise typer.BadParameter(f"expected raise or quarantine, was {on_bad!r}", param_hint="--on-bad")
+    # Beside the folder, not in it: a reader of the folder must not take refused rows for bars.
+    aside = to.with_name(f"{to.name}.quarantine.csv") if on_bad == "quarantine" else None
+    table = read_bars(
+        path,
+        stamped=_known(stamped),
+        calendar=calendar,
+        tz=tz,
+        on_bad=on_bad,
+        quarantine_to=aside,
+        symbols=_chosen(symbols),
+    )
+    written = write_bars(table, to)
+    report = table.report
+    if as_json:
+        places = {"folder": str(to), "files_written": len(written), "quarantine": None if aside is None else str(aside)}
+        emit_json({**report.to_json(), **places, "fingerprint": table.fingerprint})
+        return
+    console.print(f"read {report.read:,} = kept {report.kept:,} + quarantined {report.quarantined:,}")
+    console.print(f"{len(written)} files in {to}; read them with --stamped close", soft_wrap=True)
+    if report.quarantined:
+        console.print(f"refused rows and their reasons: {aside}", soft_wrap=True)
+
+
+def _known(stamped: str) -> str:
+    if stamped not in STAMPS:
+        raise typer.BadParameter(f"expected {', '.join(STAMPS)}, was {stamped!r}", param_hint="--stamped")
+    return stamped
+
+
+def _chosen(symbols: str | None) -> list[str] | None:
+    return None if symbols is None else [name.strip() for name in symbols.split(",") if name.strip()]
+
+
+def _show(report: QualityReport) -> None:
+    span = "" if report.first is None else f", closes {report.first:%Y-%m-%d %H:%M} to {report.last:%Y-%m-%d %H:%M} UTC"
+    console.print(f"{report.symbols} symbols{span}", soft_wrap=True)
+    console.print(f"read {report.read:,} = kept {report.kept:,} + quarantined {report.quarantined:,}")
+    if report.bar_seconds:
+        console.print(f"bar length inferred from the opens: {', '.join(f'{each:g} s' for each in report.bar_seconds)}")
+    if report.problems:
+        refused = Table("refused because", "rows", "in", "for example", title="Refused rows", title_justify="left")
+        for each in report.problems:
+            fields = ", ".join(f"{name} {n}" for name, n in each.fields.items())
+            refused.add_row(each.kind, f"{each.rows:,}", fields, each.examples[0])
+        console.print(refused)
+    odd = Table("what", "count", "which", title="Worth a look (not refused)", title_justify="left")
+    for what, items in _oddities(report).items():
+        if items:
+            more = f", and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
+            odd.add_row(what, str(len(items)), ", ".join(items[:_SHOWN]) + more)
+    console.print(odd if odd.row_count else "nothing odd")
+
+
+def _oddities(report: QualityReport) -> dict[str, list[str]]:
+    return {
+        "split-like jumps": [f"{each.symbol} {each.time:%Y-%m-%d} x{each.ratio:g}" for each in report.jumps],
+        "missing sessions": [f"{name} {day}" for name, days in report.missing_sessions.items() for day in days],
+        "late starters": [f"{name} {day}" for name, day in report.late_starters.items()],
+        "symbols without a row in every session": list(report.incomplete),
+        "symbols with zero volumes": [f"{name} ({n} rows)" for name, n in report.zero_volumes.items()],
+        "fewer bars than warm-up": [f"{name} {n}" for name, n in report.short_histories.items()],
+    }
