@@ -152,7 +152,7 @@ class LiveSettings(_Section):
 class JobSettings(_Section):
     """When jobs run (UTC)."""
 
-    retrain: Annotated[str, Field(pattern=r"^(Mon|Tue|Wed|Thu|Fri|Sat|Sun) [0-2]\d:[0-5]\d$")] = "Sun 02:00"
+    retrain: Annotated[str, Field(pattern=r"^(Mon|Tue|Wed|Thu|Fri|Sat|Sun) ([01]\d|2[0-3]):[0-5]\d$")] = "Sun 02:00"
     min_retrain_hours: Annotated[float, Field(ge=0)] = 24
 
 
@@ -227,6 +227,7 @@ def load_settings() -> Settings:
 
     _refuse_unknown_variables()
     try:
+        _refuse_other_than_sections(settings_path())
         return Settings()
     except ValidationError as error:
         problems = "; ".join(_sentence(dict(problem)) for problem in error.errors())
@@ -234,7 +235,8 @@ def load_settings() -> Settings:
     except yaml.YAMLError as error:
         raise ConfigError(f"{settings_path()}: not YAML: {' '.join(str(error).split())}") from None
     except ValueError as error:  # a variable that should hold JSON and does not
-        raise ConfigError(str(error)) from None
+        hint = """lists and mappings are JSON, for example SA_LIVE__UNIVERSE='["AAPL"]'"""
+        raise ConfigError(f"{error}; {hint}") from None
 
 
 def _sentence(problem: dict[str, Any]) -> str:
@@ -246,6 +248,20 @@ def _sentence(problem: dict[str, Any]) -> str:
     shown = isinstance(value, (bool, int, float, str)) and problem["loc"][0] not in ("alerts", "redis", "postgres")
     got = f", was {value!r}" if shown else ""
     return f"{key}: {problem['msg'].removeprefix('Value error, ')}{got}"
+
+
+def _refuse_other_than_sections(path: Path | None) -> None:
+    # pydantic-settings takes any YAML for a mapping and fails with the words of a dictionary's update.
+    import yaml
+
+    if path is None:
+        return
+    try:
+        held = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: expected text in UTF-8") from None
+    if held is not None and not isinstance(held, dict):
+        raise ConfigError(f"{path}: expected sections such as `ml:`, was a {type(held).__name__}")
 
 
 def _refuse_unknown_variables() -> None:
