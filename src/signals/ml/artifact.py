@@ -17,7 +17,6 @@ import os
 import secrets
 import shutil
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -152,10 +151,9 @@ def save_bundle(bundle: ModelBundle, folder: Path | str) -> Path:
     if folder.exists():
         _require_same(folder, files)
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
     building = folder.parent / f".{folder.name}.{secrets.token_hex(4)}.tmp"
-    building.mkdir()
     try:
+        building.mkdir(parents=True)
         for name, content in files.items():
             with (building / name).open("wb") as file:
                 file.write(content)
@@ -166,10 +164,9 @@ def save_bundle(bundle: ModelBundle, folder: Path | str) -> Path:
         _sync_folder(folder.parent)
     except OSError as error:
         shutil.rmtree(building, ignore_errors=True)
-        with suppress(FileNotFoundError):  # somebody else wrote it in between; the same bytes are fine
-            _require_same(folder, files)
-            return folder
-        raise BundleError(f"{folder}: could not be written: {error}") from error
+        if not folder.is_dir():
+            raise BundleError(f"{folder}: could not be written: {error}; look at the disk and the rights") from error
+        _require_same(folder, files)  # somebody else wrote it in between; the same bytes are fine
     return folder
 
 

@@ -110,16 +110,16 @@ class Trainer:
 
     def validate(self, recipe: Recipe, data: Dataset, progress: Progress | None = None) -> list[WindowResult]:
         """Fit and test on every walk-forward window of the recipe's split; see `WalkForwardValidator`."""
+        from signals.ml.splits import WalkForward
         from signals.ml.validation import WalkForwardValidator
 
         split = recipe.split
-        return WalkForwardValidator(recipe, self._fit(recipe)).run(
-            data.X,
-            data.labels.value,
-            split.train_months,
-            split.test_months,
-            split.step_months,
-            label_end=data.labels.end,
+        validator = WalkForwardValidator(
+            recipe, self._fit(recipe), confidence_threshold=self._settings.ml.confidence_threshold
+        )
+        return validator.run_dataset(
+            data,
+            WalkForward(split.train_months, split.test_months, split.step_months, recipe.embargo),
             progress=None if progress is None else lambda done, total: progress("validate", done, total),
         )
 
