@@ -21,7 +21,8 @@ class BuyAndHold:
     execution
         Fill rule, costs and capital.
     symbols
-        How many there are in the universe.
+        How many symbols of the universe have a bar in the replayed range. A later one has no part, or the figure would
+        depend on data after the end.
     """
 
     def __init__(self, execution: Execution, symbols: int) -> None:

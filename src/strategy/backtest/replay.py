@@ -67,7 +67,10 @@ def run_backtest(
     """
     _require_zone(start=start, end=end)
     engine = _engine_for(strategy, data, shadow)
-    account = _Account(strategy, execution, engine.universe)
+    traded = {symbol for symbol in engine.universe if any(_within(bar.timestamp, start, end) for bar in data[symbol])}
+    if not traded:
+        raise BacktestError("expected bars of the universe between start and end, was none; widen the range")
+    account = _Account(strategy, execution, engine.universe, len(traded))
     instants = _by_instant(data, engine.references, end)
     for done, (stamp, bars) in enumerate(instants, start=1):
         slices = [slice_ for bar in bars for slice_ in engine.synchroniser.push(bar)]
@@ -84,12 +87,12 @@ def run_backtest(
 class _Account:
     """Everything of one run that changes from slice to slice."""
 
-    def __init__(self, strategy: BaseStrategy, execution: Execution, universe: frozenset[str]) -> None:
+    def __init__(self, strategy: BaseStrategy, execution: Execution, universe: frozenset[str], traded: int) -> None:
         self.name = strategy.name
         self.execution = execution
         self.universe = universe
         self.broker = Broker(Ledger(execution), strategy.min_hold_days)
-        self.passive = BuyAndHold(execution, len(universe))
+        self.passive = BuyAndHold(execution, traded)
         self.signals: list[Signal] = []
         self.points: list[tuple[datetime, float, float, float]] = []
 
@@ -105,8 +108,6 @@ class _Account:
         self.points.append((slice_.timestamp, *self.broker.ledger.worth(), passive))
 
     def result(self, failures: Mapping[str, int]) -> BacktestResult:
-        if not self.points:
-            raise BacktestError("expected bars of the universe between start and end, was none; widen the range")
         self.broker.close()
         stamps, values, gross, passive = zip(*self.points, strict=True)
         return BacktestResult(
@@ -157,6 +158,10 @@ def _by_instant(
                 break
             found.setdefault(stamp, []).append(bar)
     return sorted(found.items())
+
+
+def _within(stamp: datetime, start: datetime | None, end: datetime | None) -> bool:
+    return (start is None or start <= stamp) and (end is None or stamp <= end)
 
 
 def _require_zone(**bounds: datetime | None) -> None:

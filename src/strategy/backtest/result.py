@@ -68,8 +68,8 @@ class Equity:
     gross
         Value of longs and shorts together.
     buy_and_hold
-        The same capital spread equally over the universe, each part bought (same fill rule, same costs) at the first
-        bar after the symbol's first slice, and kept; cash until then.
+        The same capital spread equally over the symbols that trade within the range, each part bought (same fill rule,
+        same costs) at the first bar after the symbol's first slice, and kept; cash until then.
     """
 
     timestamps: tuple[datetime, ...]
