@@ -126,10 +126,11 @@ def check_rows(raw: list[RawFile], *, stamped: str, calendar: TradingCalendar, t
     time, faults, lengths = np.concatenate(clocks), Faults.join(parts), dict[int, int]()
     if stamped == "session":
         stamp_sessions(time, code, symbols, calendar, faults)
+    faults.mark(time > to_micros(now), FutureTime, "time")  # first: a time from the future puts no other in the past
     check_sequence(time, code, file, faults)
     if stamped == "open":
         lengths = stamp_opens(time, code, faults, calendar)
-    faults.mark(time > to_micros(now), FutureTime)
+        faults.mark(time > to_micros(now), FutureTime, "time")
     return Rows(
         raw=raw,
         file=file,

@@ -1,8 +1,8 @@
 """Real daily bars to begin with: five stocks from the package `bokeh_sampledata` (the extra ``demo``).
 
 AAPL, IBM and MSFT from 2000, GOOG from 2004, FB from 2012, all until March 2013; public domain (Quandl WIKI prices).
-The prices there are unadjusted and carry ``adj_close``, adjusted with hindsight for splits and dividends, those after 2013
-included.
+The prices there are unadjusted and carry ``adj_close``, which splits and dividends, later ones too, have adjusted with
+hindsight.
 """
 
 from __future__ import annotations

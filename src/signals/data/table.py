@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -68,9 +69,9 @@ def _columns(rows: Rows) -> dict[str, BarColumns]:
     sound = np.flatnonzero(rows.faults.sound)
     order = sound[np.lexsort((rows.time[sound], rows.code[sound]))]
     code, time, values = rows.code[order], rows.time[order], rows.values[order]
-    starts = np.flatnonzero(np.diff(code, prepend=-1))
+    bounds = [*np.flatnonzero(np.diff(code, prepend=-1)), len(code)]
     made = {}
-    for low, high in zip(starts, [*starts[1:], len(code)], strict=True):
+    for low, high in pairwise(bounds):
         symbol = rows.symbols[code[low]]
         made[symbol] = BarColumns(symbol, time[low:high].copy(), values[low:high].copy())
     return made
