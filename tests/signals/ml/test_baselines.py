@@ -7,6 +7,7 @@ import pytest
 from signals.data.records import F8
 from signals.ml.baselines import class_frequencies, volatility_table
 from signals.ml.dataset import Dataset, Labels, make_dataset
+from signals.ml.metrics import log_loss
 
 
 def dataset(y: F8, volatility: F8 | None, symbols: int = 1) -> Dataset:
@@ -48,16 +49,30 @@ def test_table_equals_a_naive_loop() -> None:
     table = volatility_table(data)
     assert table is not None
     volatility, y = data.X["hist_vol_20"].to_numpy(np.float64), data.y
-    edges = [-np.inf, *np.quantile(volatility[np.isfinite(volatility)], np.arange(1, 20) / 20), np.inf]
+    inner = np.quantile(volatility[np.isfinite(volatility)], np.arange(1, 20) / 20)
     overall = class_frequencies(data).shares
-    for at in range(0, 2000, 37):
-        expected = overall
-        if np.isfinite(volatility[at]):
-            cell = next(k for k in range(20) if edges[k] <= volatility[at] < edges[k + 1])
-            inside = (volatility >= edges[cell]) & (volatility < edges[cell + 1])
-            mass = [0.25 * (inside & (y == c)).sum() + 5 * overall[c] for c in range(3)]
-            expected = np.array(mass) / sum(mass)
-        assert table.predict(volatility[at : at + 1])[0] == pytest.approx(expected)
+    mass = np.zeros((20, 3))
+    for row in range(2000):
+        if np.isfinite(volatility[row]):
+            mass[sum(volatility[row] >= edge for edge in inner), int(y[row])] += 0.25
+    for cell in range(20):
+        near = sum(np.exp(-0.5 * ((cell - other) / 1.5) ** 2) * mass[other] for other in range(20)) + 5 * overall
+        inside = np.flatnonzero([np.isfinite(v) and sum(v >= edge for edge in inner) == cell for v in volatility])
+        assert table.predict(volatility[inside[:3]])[0] == pytest.approx(near / near.sum())
+
+
+def test_table_is_no_worse_than_the_frequencies_for_one_symbol() -> None:
+    rng = np.random.default_rng(0)
+    losses = []
+    for _ in range(20):
+        train, test = (dataset(rng.integers(0, 3, 500).astype(float), rng.lognormal(size=500)) for _ in range(2))
+        table = volatility_table(train)
+        assert table is not None
+        said = table.predict(test.X["hist_vol_20"].to_numpy(np.float64))
+        constant = class_frequencies(train).predict(500)
+        losses.append([log_loss(each, test.y, test.timestamps) for each in (said, constant)])
+    by_table, by_frequencies = np.mean(losses, axis=0)
+    assert by_table < by_frequencies + 0.01
 
 
 def test_table_sees_that_calm_bars_are_flat() -> None:

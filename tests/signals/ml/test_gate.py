@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from signals.data.records import F8
+from signals.errors import TrainingError
+from signals.ml.gate import Evidence, Gate, Verdict
+from signals.ml.metrics import stationary_bootstrap
+from signals.ml.recipe import GateRule
+
+RULES = (
+    GateRule(metric="skill_frequencies_lower", op=">", bound=0.0),
+    GateRule(metric="skill_volatility_lower", op=">", bound=0.0),
+    GateRule(metric="ece", op="<=", bound=0.03),
+)
+DATES = range(300)
+
+
+def evidence(saved: float = 0.02, over_table: float = 0.02, ece: float = 0.01, dates: range = DATES) -> Evidence:
+    rng = np.random.default_rng(0)
+    model = 1.0 + 0.02 * rng.normal(size=len(dates))
+    losses: dict[str, F8] = {"model": model, "frequencies": np.full(len(dates), 1.0 + saved)}
+    losses["volatility"] = np.full(len(dates), 1.0 + over_table)
+    return Evidence.of({"ece": ece, "rows": 3.0 * len(dates), "dates": float(len(dates))}, dates, losses)
+
+
+def test_a_good_record_passes() -> None:
+    verdict = Gate(RULES).judge(evidence())
+    assert verdict.passed
+    assert verdict.sentences[0] == "Passed: all 3 conditions hold on 300 out-of-sample dates (900 rows)."
+    assert len(verdict.sentences) == 4
+
+
+def test_skill_and_bound_are_shares_of_the_baseline() -> None:
+    made = evidence()
+    model = np.array(made.losses["model"])
+    assert made.figures["skill_frequencies"] == pytest.approx(1 - model.mean() / 1.02)
+    assert made.figures["skill_frequencies_lower"] == pytest.approx(stationary_bootstrap(1.02 - model) / 1.02)
+    assert made.figures["skill_frequencies_lower"] < made.figures["skill_frequencies"]
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        (evidence(saved=0.0), "Skill over class frequencies: +0.0"),
+        (evidence(over_table=0.0), "Skill over the volatility table"),
+        (evidence(ece=0.031), "Calibration error: 3.10%: refused, because it is above 3.00%."),
+    ],
+)
+def test_each_rule_refuses_alone(record: Evidence, words: str) -> None:
+    verdict = Gate(RULES).judge(record)
+    assert not verdict.passed
+    assert verdict.sentences[0].startswith("Refused: 1 of 3 conditions fail")
+    refused = [sentence for sentence in verdict.sentences[1:] if "refused" in sentence]
+    assert len(refused) == 1
+    assert words.split(":")[0] in refused[0]
+
+
+def test_sentence_says_figure_bound_and_reason() -> None:
+    sentence = Gate(RULES).judge(evidence(saved=-0.01)).sentences[1]
+    figures = evidence(saved=-0.01).figures
+    skill, lower = figures["skill_frequencies"], figures["skill_frequencies_lower"]
+    assert sentence == (
+        f"Skill over class frequencies: {100 * skill:+.2f}% of log loss; lower 5% bound {100 * lower:+.2f}%: "
+        "refused, because it is not above 0."
+    )
+
+
+def test_rule_may_name_its_own_baseline() -> None:
+    rule = GateRule(metric="skill_frequencies", op=">", bound=0.0, versus="what everybody knows")
+    assert "Skill over what everybody knows" in Gate((rule,)).judge(evidence()).sentences[1]
+
+
+def test_missing_volatility_is_refused_and_named() -> None:
+    losses = {"model": np.ones(300), "frequencies": np.full(300, 1.1), "volatility": np.full(300, math.nan)}
+    verdict = Gate(RULES).judge(Evidence.of({"ece": 0.0}, DATES, losses))
+    assert not verdict.passed
+    assert "hist_vol_20" in verdict.sentences[2]
+
+
+def test_too_few_dates_are_refused_and_said() -> None:
+    verdict = Gate(RULES).judge(evidence(dates=range(104)))
+    assert not verdict.passed
+    assert "too few dates" in verdict.sentences[1]
+
+
+def test_no_record_is_refused() -> None:
+    losses = {name: np.empty(0) for name in ("model", "frequencies", "volatility")}
+    verdict = Gate(RULES).judge(Evidence.of({"ece": math.nan}, (), losses))
+    assert not verdict.passed
+    assert "refused, because the figure could not be computed" in verdict.sentences[3]
+
+
+def test_unknown_figure_is_refused() -> None:
+    verdict = Gate((GateRule(metric="sharpe", op=">", bound=0.0),)).judge(evidence())
+    assert verdict.sentences[1] == "sharpe: not known: refused, because the figure could not be computed."
+
+
+@pytest.mark.parametrize(("op", "passed"), [(">", False), (">=", True), ("<", False), ("<=", True)])
+def test_bounds_are_strict_where_the_rule_is(op: str, passed: bool) -> None:
+    rule = GateRule.model_validate({"metric": "ece", "op": op, "bound": 0.03})
+    assert Gate((rule,)).judge(evidence(ece=0.03)).passed is passed
+
+
+def test_gate_without_rules_is_refused() -> None:
+    with pytest.raises(TrainingError, match="at least one rule"):
+        Gate(())
+
+
+def test_active_is_compared_on_shared_dates() -> None:
+    active = evidence(dates=range(100, 400))
+    verdict = Gate(RULES).judge(evidence(), active)
+    mine, theirs = np.array(evidence().losses["model"])[100:], np.array(active.losses["model"])[:200]
+    assert verdict.figures["skill_active"] == pytest.approx(1 - mine.mean() / theirs.mean())
+    assert verdict.figures["skill_active_lower"] == pytest.approx(stationary_bootstrap(theirs - mine) / theirs.mean())
+    assert verdict.sentences[-1].startswith("For comparison, skill over the active version:")
+    assert verdict.passed
+
+
+def test_active_can_be_a_rule() -> None:
+    rule = GateRule(metric="skill_active_lower", op=">", bound=0.0, versus="the active version")
+    verdict = Gate((rule,)).judge(evidence(), evidence())
+    assert not verdict.passed
+    assert len(verdict.sentences) == 2
+    assert not Gate((rule,)).judge(evidence()).passed
+
+
+def test_active_without_shared_dates_is_not_known() -> None:
+    verdict = Gate(RULES).judge(evidence(), evidence(dates=range(1000, 1300)))
+    assert math.isnan(verdict.figures["skill_active"])
+    assert "not known" in verdict.sentences[-1]
+
+
+def test_evidence_and_verdict_go_through_json() -> None:
+    losses = {"model": np.ones(2), "frequencies": np.ones(2), "volatility": np.full(2, math.nan)}
+    made = Evidence.of({"ece": math.nan, "accuracy": 0.4}, (1, 2), losses, 30)
+    text = json.dumps(made.to_json(), allow_nan=False)
+    assert json.dumps(Evidence.from_json(json.loads(text)).to_json(), allow_nan=False) == text
+    assert math.isnan(Evidence.from_json(json.loads(text)).losses["volatility"][0])
+    verdict = Gate(RULES).judge(made)
+    body = json.dumps(verdict.to_json(), allow_nan=False)
+    again = Verdict.from_json(json.loads(body))
+    assert (again.passed, again.sentences) == (verdict.passed, verdict.sentences)
+    assert math.isnan(again.figures["ece"])
