@@ -163,6 +163,23 @@ def test_lost_money_cannot_be_spent_again(bar: MakeBar, scripted: MakeStrategy) 
     assert result.not_done == {"capital": 1}
 
 
+def test_a_short_uses_up_a_slot_of_money(bar: MakeBar, scripted: MakeStrategy) -> None:
+    data = {symbol: [bar(symbol, number) for number in range(9)] for symbol in "BCD"}
+    data["A"] = [bar("A", number, close=100.0 if number < 3 else 10.0) for number in range(9)]
+    said = {0: LONG, 5: [("B", "SHORT", 0.9), ("C", "LONG", 0.8), ("D", "LONG", 0.7)]}
+    three = Execution(commission_bps=0, slippage_bps=0, capital=900, max_positions=3)
+    result = run_backtest(scripted(said, horizon=3), data, execution=three)
+    assert [fill.symbol for fill in result.fills if fill.reason == "entry"] == ["A", "B", "C"]
+    assert result.not_done == {"capital": 1}
+
+
+def test_a_closed_short_gives_its_money_back(bar: MakeBar, scripted: MakeStrategy) -> None:
+    flat = [bar("A", number) for number in range(9)]
+    one = Execution(commission_bps=0, slippage_bps=0, capital=1000, max_positions=1)
+    result = run_backtest(scripted({0: SHORT, 5: LONG}, horizon=2), {"A": flat}, execution=one)
+    assert [fill.reason for fill in result.fills] == ["entry", "expiry", "entry", "expiry"]
+
+
 def test_costs_fit_into_the_slots(series: MakeSeries, scripted: MakeStrategy) -> None:
     three = Execution(commission_bps=30, slippage_bps=20, capital=1000, max_positions=3)
     said = [("A", "LONG", 0.6), ("B", "SHORT", 0.6), ("C", "LONG", 0.6)]
@@ -182,6 +199,17 @@ def test_signal_for_what_cannot_be_traded_now(series: MakeSeries, scripted: Make
     data = {"A": series("A"), "B": series("B", [5, 6]), "SPY": series("SPY")}
     result = run_backtest(scripted({0: [(symbol, "LONG", 0.6)]}, references=["SPY"]), data, execution=FREE)
     assert result.fills == ()
+    assert result.not_done == {"not_in_slice": 1}
+
+
+def test_signal_of_another_instant_is_not_traded(series: MakeSeries, scripted: MakeStrategy) -> None:
+    made = scripted({3: LONG})
+    decide = made.generate_signals
+    made.generate_signals = lambda data: decide(
+        {symbol: bars[:-1] for symbol, bars in data.items() if bars[:-1]} or data
+    )
+    result = run_backtest(made, {"A": series()}, execution=FREE)
+    assert result.signals[0].timestamp.day == 4
     assert result.not_done == {"not_in_slice": 1}
 
 
