@@ -20,11 +20,3 @@ def write(tmp_path: Path) -> Write:
         return path
 
     return make
-
-
-@pytest.fixture(scope="session")
-def real() -> Path:
-    folder = Path(__file__).parents[4] / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip("needs the folder of real market data beside the project: shared/data")
-    return folder

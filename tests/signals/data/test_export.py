@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from signals.data.export import write_bars
+from signals.data.parquet import read_bars
+from signals.data.table import BarTable
+from signals.errors import ConfigError
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def table(write: Write) -> BarTable:
+    lines = ["^VIX,2024-01-02,1,2,1,2,0", "BTC/USD,2024-01-02,1,2,1,2,0.25", "A,2024-01-02,1,2,1,2,3"]
+    return read_bars(write(lines, header="symbol,date,open,high,low,close,volume"), stamped="session")
+
+
+def test_what_is_written_reads_back_the_same(table: BarTable, tmp_path: Path) -> None:
+    paths = write_bars(table, tmp_path / "clean")
+    assert sorted(path.name for path in paths) == ["A.parquet", "BTC%2FUSD.parquet", "^VIX.parquet"]
+    back = read_bars(tmp_path / "clean", stamped="close")
+    assert back.symbols == table.symbols
+    assert back.fingerprint == table.fingerprint
+
+
+def test_the_same_bars_may_be_written_again(table: BarTable, tmp_path: Path) -> None:
+    (first, *_) = write_bars(table, tmp_path / "clean")
+    before = first.stat().st_mtime_ns
+    write_bars(table, tmp_path / "clean")
+    assert first.stat().st_mtime_ns == before
+
+
+def test_other_bars_are_never_overwritten(table: BarTable, write: Write, tmp_path: Path) -> None:
+    write_bars(table, tmp_path / "clean")
+    other = read_bars(write(["2024-01-03,1,2,1,2,3"], name="A.csv"), stamped="session")
+    with pytest.raises(ConfigError, match="holds other bars of A"):
+        write_bars(other, tmp_path / "clean")
+    assert read_bars(tmp_path / "clean", stamped="close").fingerprint == table.fingerprint
