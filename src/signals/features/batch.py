@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,8 +121,8 @@ def compute(inputs: SymbolInputs, calendar: TradingCalendar) -> F4:
     averages = np.full(len(time), np.nan)
     changes = [row for row, _ in inputs.sector_series]
     starts = sorted({*changes, *basis.segments(facts.actions, facts.adjusted, time)})
-    for low, high in zip(starts, [*starts[1:], len(time)], strict=True):
-        if low >= high:
+    for low, high in pairwise([*starts, len(time)]):
+        if low == high:
             continue
         sector = next(series for row, series in reversed(inputs.sector_series) if row <= low)
         steps = basis.applied(facts.actions, facts.adjusted, int(time[high - 1]))

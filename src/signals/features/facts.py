@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from signals.config import DataSettings
@@ -68,6 +70,6 @@ def _sectors(provider: DataProvider, columns: BarColumns) -> tuple[str | None, .
     rows = np.unique([0, *np.searchsorted(columns.time, np.array(edges, np.int64), side="left").tolist()])
     sectors: list[str | None] = []
     starts = [int(row) for row in rows if row < len(columns)]
-    for low, high in zip(starts, [*starts[1:], len(columns)], strict=True):
+    for low, high in pairwise([*starts, len(columns)]):
         sectors += [provider.sector(columns.symbol, from_micros(int(columns.time[low])))] * (high - low)
     return tuple(sectors)

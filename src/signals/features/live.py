@@ -9,7 +9,7 @@ its last `WARMUP` + 1 bars, and is counted. A host that restates deeper history 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -60,6 +60,9 @@ class _Basis(NamedTuple):
     sector: str | None = None
 
 
+_UNKNOWN = _Basis()
+
+
 class LiveFeatures:
     """The newest features of some symbols, slice by slice.
 
@@ -93,7 +96,7 @@ class LiveFeatures:
         self._scratch = np.empty((kernels.WINDOW + 1, kernels.N_FEATURES), np.float32)
         self._rows = np.full((count, len(CATALOGUE)), np.nan, np.float32)
         self._seen: list[OHLCV | None] = [None] * count
-        self._bases = [_Basis()] * count
+        self._bases = [_UNKNOWN] * count
         self._references = tuple(dict.fromkeys((settings.market, settings.volatility, *settings.sector_etfs.values())))
         self._joined: dict[str, OHLCV | None] = {}
         self._newest: int | None = None
@@ -126,11 +129,12 @@ class LiveFeatures:
         for symbol in symbols:
             bars, slot = data[symbol], self._slots[symbol]
             seen, last = self._seen[slot], bars[-1]
-            if seen is last or seen == last:
+            before = bars[-2] if len(bars) > 1 else None
+            follows = seen is not None and (seen is before or seen == before)
+            if seen is not None and not follows and seen == last:
                 continue
             under = self._basis(symbol, slice_, time)
-            before = bars[-2] if len(bars) > 1 else None
-            if seen is not None and (seen is before or seen == before) and self._rests_on(slot, seen, under):
+            if follows and self._rests_on(slot, under):
                 stepped.append(symbol)
                 bases.append(under)
             else:
@@ -159,18 +163,18 @@ class LiveFeatures:
 
     def _basis(self, symbol: str, slice_: Slice, time: int) -> _Basis:
         if self._provider is None:
-            return _Basis()
+            return _UNKNOWN
         facts = self._facts_of(symbol)
         steps = basis.applied(facts.actions, facts.adjusted, time) if facts.actions else ()
         return _Basis(steps, self._provider.sector(symbol, slice_.timestamp))
 
-    def _rests_on(self, slot: int, seen: OHLCV, under: _Basis) -> bool:
+    def _rests_on(self, slot: int, under: _Basis) -> bool:
         """Whether the rows so far stay what they are: the same sector series, and no jump among them come or gone."""
-        before = self._bases[slot]
+        before, seen = self._bases[slot], self._seen[slot]
         etfs = self._settings.sector_etfs
         if before.sector != under.sector and etfs.get(before.sector or "") != etfs.get(under.sector or ""):
             return False
-        if not before.steps and not under.steps:
+        if seen is None or not (before.steps or under.steps):
             return True
         time = to_micros(seen.timestamp)
         return _until(before.steps, time) == _until(under.steps, time)
@@ -213,15 +217,14 @@ class LiveFeatures:
         self._kernels.step(self._buffers, self._ends, slots, rows, self._states, self._scratch, out)
         self._rows[slots, KERNEL] = out
 
-    def _complete(self, symbols: Iterable[str], data: Mapping[str, Sequence[OHLCV]], time: int) -> None:
+    def _complete(self, symbols: Sequence[str], data: Mapping[str, Sequence[OHLCV]], time: int) -> None:
         """Write what is not the kernel's: the calendar's features, and the facts'."""
         instant = np.array([time])
-        when = temporal.compute(instant, self._calendar)[0]
-        for symbol in symbols:
-            slot = self._slots[symbol]
-            self._rows[slot, TEMPORAL] = when
-            if self._provider is None:
-                continue
+        slots = [self._slots[symbol] for symbol in symbols]
+        self._rows[slots, TEMPORAL] = temporal.compute(instant, self._calendar)
+        if self._provider is None:
+            return
+        for symbol, slot in zip(symbols, slots, strict=True):
             under, end = self._bases[slot], int(self._ends[slot])
             volume = self._buffers[slot, max(end - 20, 0) : end, _VOLUME]
             average = basis.average_volume(volume, np.full(len(volume), basis.factors(under.steps, instant)[1][0]))
