@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from signals.data.records import BarColumns
+from signals.errors import FeatureError
+from signals.features.bars import columns_of
+
+History = Callable[..., BarColumns]
+
+
+def frame_of(columns: BarColumns) -> pd.DataFrame:
+    index = pd.DatetimeIndex(columns.time.astype("datetime64[us]")).tz_localize("UTC")
+    return pd.DataFrame(columns.values, index, ["open", "high", "low", "close", "volume"])
+
+
+def test_every_form_gives_the_same_columns(history: History) -> None:
+    columns = history(count=5)
+    frame = frame_of(columns)
+    for bars in (columns, columns.bars(), frame, frame.tz_convert("America/New_York")):
+        made = columns_of("AAA", bars)
+        np.testing.assert_array_equal(made.time, columns.time)
+        np.testing.assert_array_equal(made.values, columns.values)
+
+
+def test_naive_frame_is_refused(history: History) -> None:
+    with pytest.raises(FeatureError, match="aware closing times"):
+        columns_of("AAA", frame_of(history(count=5)).tz_localize(None))
+
+
+def test_missing_column_is_named(history: History) -> None:
+    with pytest.raises(FeatureError, match="missing volume"):
+        columns_of("AAA", frame_of(history(count=5)).drop(columns="volume"))
+
+
+@pytest.mark.parametrize(("column", "value"), [(3, np.nan), (1, np.inf), (0, 0.0), (2, 1e6), (4, -1.0), (4, np.nan)])
+def test_row_that_is_no_bar_is_refused(history: History, column: int, value: float) -> None:
+    columns = history(count=5)
+    columns.values[2, column] = value
+    with pytest.raises(FeatureError, match="AAA at 2013-01-0"):
+        columns_of("AAA", columns)
+
+
+@pytest.mark.parametrize("order", [[0, 2, 1], [0, 1, 1]])
+def test_times_must_rise(history: History, order: list[int]) -> None:
+    columns = history(count=3)
+    with pytest.raises(FeatureError, match="rising times"):
+        columns_of("AAA", BarColumns("AAA", columns.time[order], columns.values[order]))

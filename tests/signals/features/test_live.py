@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from signals.config import DataSettings
+from signals.data.calendar import TradingCalendar
+from signals.data.provider import InMemoryProvider
+from signals.data.records import (
+    ActionKind,
+    Adjusted,
+    BarColumns,
+    CorporateAction,
+    Fact,
+    Fundamental,
+    InsiderTransaction,
+    Membership,
+    ShortInterest,
+    from_micros,
+)
+from signals.features.batch import F4, FACTS, compute
+from signals.features.facts import inputs_of
+from signals.features.live import LiveFeatures, Rows
+from strategy.bars import OHLCV
+from strategy.slices import Slice
+
+History = Callable[..., BarColumns]
+Same = Callable[[F4, F4], bool]
+SETTINGS = DataSettings(sector_etfs={"Energy": "XLE", "Utilities": "XLU"})
+
+
+class Feed:
+    """Replays columns as an engine would: growing lists, one slice an instant."""
+
+    def __init__(self, columns: Iterable[BarColumns], members: Sequence[str] = ("AAA",)) -> None:
+        self.bars = {column.symbol: column.bars() for column in columns}
+        self.members = members
+
+    def data(self, row: int) -> dict[str, list[OHLCV]]:
+        now = self.bars["AAA"][row].timestamp
+        return {symbol: [bar for bar in bars if bar.timestamp <= now] for symbol, bars in self.bars.items()}
+
+    def slice(self, row: int) -> Slice:
+        now = self.bars["AAA"][row].timestamp
+        found = {s: bar for s in self.members for bar in self.bars[s] if bar.timestamp == now}
+        return Slice(now, found)
+
+    def update(self, live: LiveFeatures, row: int) -> Rows:
+        return live.update(self.slice(row), self.data(row))
+
+
+@pytest.fixture(scope="module")
+def columns(history: History) -> tuple[BarColumns, ...]:
+    vix = history(3, symbol="^VIX", delay=900_000_000)
+    return history(1), history(2, symbol="SPY"), vix, history(4, symbol="XLE"), history(5, symbol="XLU")
+
+
+@pytest.fixture(scope="module")
+def feed(columns: tuple[BarColumns, ...]) -> Feed:
+    return Feed(columns)
+
+
+@pytest.fixture(scope="module")
+def expected(columns: tuple[BarColumns, ...], calendar: TradingCalendar) -> F4:
+    return compute(inputs_of(InMemoryProvider(columns), "AAA", SETTINGS), calendar)
+
+
+def live(provider: InMemoryProvider | None = None, members: Sequence[str] = ("AAA",)) -> LiveFeatures:
+    return LiveFeatures(members, SETTINGS, provider)
+
+
+@settings(max_examples=6, deadline=None)
+@given(start=st.integers(0, 640))
+def test_stream_is_the_batch_bit_for_bit(feed: Feed, expected: F4, same: Same, start: int) -> None:
+    view = live()
+    rows = np.concatenate([feed.update(view, row).values for row in range(start, start + 50)])
+    assert same(rows, expected[start : start + 50])
+    assert view.rebuilds == 1
+
+
+def test_stream_from_the_first_bar_is_the_batch(feed: Feed, expected: F4, same: Same) -> None:
+    view = live()
+    rows = [feed.update(view, row) for row in range(600)]
+    assert same(np.concatenate([row.values for row in rows]), expected[:600])
+    assert [row.ready[0] for row in rows] == [False] * 512 + [True] * 88
+
+
+def test_only_the_last_bars_are_read(feed: Feed, expected: F4, same: Same) -> None:
+    view = live()
+    for row in (650, 651):
+        tail = {symbol: bars[-513:] for symbol, bars in feed.data(row).items()}
+        found = view.update(feed.slice(row), tail)
+        assert same(found.values, expected[row : row + 1])
+        assert found.ready.all()
+
+
+def test_same_slice_again_gives_the_same_row(feed: Feed, same: Same) -> None:
+    view = live()
+    first = feed.update(view, 600)
+    again = feed.update(view, 600)
+    assert same(first.values, again.values)
+    assert (first.rebuilt, again.rebuilt, view.rebuilds) == (("AAA",), (), 1)
+
+
+def test_gap_rebuilds(feed: Feed, expected: F4, same: Same) -> None:
+    view = live()
+    feed.update(view, 600)
+    found = feed.update(view, 603)
+    assert found.rebuilt == ("AAA",)
+    assert same(found.values, expected[603:604])
+
+
+def test_restated_last_bar_rebuilds(feed: Feed, same: Same) -> None:
+    view, data = live(), feed.data(600)
+    view.update(feed.slice(600), data)
+    restated = replace(data["AAA"][-1], volume=1.0)
+    data["AAA"][-1] = restated
+    found = view.update(Slice(restated.timestamp, {"AAA": restated}), data)
+    assert found.rebuilt == ("AAA",)
+    assert same(found.values, live().update(Slice(restated.timestamp, {"AAA": restated}), data).values)
+
+
+def test_restated_bar_before_the_newest_rebuilds(feed: Feed) -> None:
+    view, data = live(), feed.data(601)
+    feed.update(view, 600)
+    data["AAA"][-2] = replace(data["AAA"][-2], volume=1.0)
+    assert view.update(feed.slice(601), data).rebuilt == ("AAA",)
+
+
+def test_equal_bars_of_another_host_take_a_step(columns: tuple[BarColumns, ...], feed: Feed) -> None:
+    view = live()
+    feed.update(view, 600)
+    assert Feed(columns).update(view, 601).rebuilt == ()
+
+
+def test_restated_reference_rebuilds(feed: Feed, same: Same) -> None:
+    view, data = live(), feed.data(601)
+    feed.update(view, 600)
+    data["SPY"][-2] = replace(data["SPY"][-2], volume=1.0)
+    assert view.update(feed.slice(601), data).rebuilt == ("AAA",)
+
+
+def test_reference_that_came_late_rebuilds(feed: Feed, expected: F4, same: Same) -> None:
+    view, early = live(), feed.data(600)
+    del early["SPY"][-1]
+    view.update(feed.slice(600), early)
+    found = feed.update(view, 601)
+    assert found.rebuilt == ("AAA",)
+    assert same(found.values, expected[601:602])
+
+
+def test_reset_forgets_one_symbol_or_all(feed: Feed) -> None:
+    view = live()
+    feed.update(view, 600)
+    view.reset("OTHER")
+    assert feed.update(view, 601).rebuilt == ()
+    view.reset("AAA")
+    assert feed.update(view, 602).rebuilt == ("AAA",)
+    view.reset()
+    assert feed.update(view, 603).rebuilt == ("AAA",)
+
+
+def test_symbols_come_and_go(history: History, columns: tuple[BarColumns, ...], same: Same) -> None:
+    young = history(7, symbol="BBB")
+    keep = np.r_[550:590, 592:700]
+    young = BarColumns("BBB", young.time[keep], young.values[keep])
+    feed, view = Feed([*columns, young], ("AAA", "BBB", "SPY")), live(members=("AAA", "BBB"))
+    seen = {row: feed.update(view, row) for row in range(548, 595)}
+    assert seen[549].symbols == seen[590].symbols == ("AAA",)
+    assert seen[550].symbols == ("AAA", "BBB")
+    assert seen[550].rebuilt == ("BBB",)
+    assert seen[592].rebuilt == ()
+    assert seen[592].ready.tolist() == [True, False]
+    fresh = live(members=("BBB",))
+    assert same(feed.update(fresh, 594).values, seen[594].values[1:])
+
+
+def test_member_behind_the_slice_is_left_out(feed: Feed) -> None:
+    data = feed.data(600)
+    del data["AAA"][-1]
+    found = live().update(feed.slice(600), data)
+    assert found.symbols == ()
+    assert found.values.shape[0] == 0
+
+
+def facts(columns: BarColumns) -> list[Fact]:
+    known = [from_micros(int(columns.time[row])) - timedelta(minutes=1) for row in range(len(columns))]
+    return [
+        Fundamental("AAA", known[560], "StockholdersEquity", "USD", None, date(2015, 1, 1), 5e8),
+        Fundamental("AAA", known[560], "EntityCommonStockSharesOutstanding", "shares", None, date(2015, 1, 1), 1e7),
+        InsiderTransaction("AAA", known[575], known[574].date(), 1000.0, 80_000.0),
+        ShortInterest("AAA", known[570], known[565].date(), 1e6, 2.0),
+        Membership("AAA", known[0], "sector:Energy", known[0]),
+        Membership("AAA", known[585], "sector:Utilities", known[585]),
+        CorporateAction("AAA", known[500], ActionKind.SPLIT, known[566], 3.0),
+        CorporateAction("AAA", known[595], ActionKind.SPLIT, known[590], 2.0),  # known late
+    ]
+
+
+def test_facts_sectors_and_actions_stream_like_the_batch(
+    columns: tuple[BarColumns, ...], feed: Feed, calendar: TradingCalendar, same: Same
+) -> None:
+    provider = InMemoryProvider(columns, facts(columns[0]), adjusted=Adjusted.NONE)
+    expected = compute(inputs_of(provider, "AAA", SETTINGS), calendar)
+    view = live(provider)
+    rebuilt = {}
+    for row in range(552, 605):
+        found = feed.update(view, row)
+        assert same(found.values, expected[row : row + 1]), row
+        rebuilt[row] = found.rebuilt
+    assert [row for row, symbols in rebuilt.items() if symbols] == [552, 585, 595]
+    assert not np.isnan(expected[604, FACTS]).all()
+
+
+def test_facts_loaded_later_are_seen(columns: tuple[BarColumns, ...], feed: Feed) -> None:
+    provider = InMemoryProvider(columns, adjusted=Adjusted.NONE)
+    view = live(provider)
+    assert np.isnan(feed.update(view, 600).values[0, FACTS]).all()
+    provider.load(facts=facts(columns[0]))
+    assert not np.isnan(feed.update(view, 601).values[0, FACTS]).all()
