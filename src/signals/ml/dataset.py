@@ -134,7 +134,7 @@ def make_dataset(features: pd.DataFrame, labels: Labels, weight: pd.Series | Non
     features
         Index ("symbol", "date"), or one symbol's dates.
     labels
-        On the same index.
+        On the same index; its dates may be of another unit.
     weight
         Row weights on the same index; None: all 1.
 
@@ -147,11 +147,13 @@ def make_dataset(features: pd.DataFrame, labels: Labels, weight: pd.Series | Non
     """
     index = panel_index(features.index)
     weight = pd.Series(1.0, index, name="weight") if weight is None else weight.set_axis(panel_index(weight.index))
-    if not index.equals(labels.value.index) or not index.equals(weight.index):
+    labelled = panel_index(labels.value.index)
+    if not index.equals(labelled) or not index.equals(weight.index):
         raise MisalignedTarget(
             f"expected features, labels and weights on one index, were {len(index)} rows of features, "
             f"{len(labels.value)} labels and {len(weight)} weights that do not match; reindex them to the features"
         )
+    labels = Labels(labels.value.set_axis(index), labels.end.set_axis(index))
     keep = np.flatnonzero(labels.known != NOT_KNOWN)
     symbols = pd.factorize(index.get_level_values("symbol"), sort=True)[0]
     order = keep[np.lexsort((symbols[keep], labels.timestamps[keep]))]

@@ -85,6 +85,13 @@ def test_fingerprint_follows_content_and_not_row_order() -> None:
     assert make_dataset(frame, given).fingerprint != dataset().fingerprint
 
 
+def test_dates_of_another_unit_are_the_same_dates() -> None:
+    given = labels(INDEX.set_levels(DATES.as_unit("ns"), level="date"))
+    data = make_dataset(pd.DataFrame({"f": np.arange(8.0)}, INDEX), given)
+    assert data.fingerprint == dataset().fingerprint
+    assert data.X.index.equals(data.labels.value.index)
+
+
 def test_other_index_is_refused() -> None:
     with pytest.raises(MisalignedTarget, match="one index"):
         make_dataset(pd.DataFrame({"f": np.arange(7.0)}, INDEX[:7]), labels())
