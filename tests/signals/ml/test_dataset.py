@@ -86,7 +86,7 @@ def test_fingerprint_follows_content_and_not_row_order() -> None:
 
 
 def test_dates_of_another_unit_are_the_same_dates() -> None:
-    given = labels(INDEX.set_levels(DATES.as_unit("ns"), level="date"))
+    given = labels(pd.MultiIndex.from_product([["B", "A"], DATES.as_unit("ns")], names=["symbol", "date"]))
     data = make_dataset(pd.DataFrame({"f": np.arange(8.0)}, INDEX), given)
     assert data.fingerprint == dataset().fingerprint
     assert data.X.index.equals(data.labels.value.index)
