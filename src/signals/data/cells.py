@@ -20,6 +20,9 @@ DAY = 86_400_000_000
 NO_TIME = np.iinfo(np.int64).min
 NO_OFFSET = np.iinfo(np.int64).min
 
+_UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0.001}
+_FIRST, _LAST = to_micros(datetime.min.replace(tzinfo=UTC)), to_micros(datetime.max.replace(tzinfo=UTC))
+
 _NULLS = ("", "null", "none", "na", "n/a")
 _NUMBER = r"^[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[iI][nN][fF]([iI][nN][iI][tT][yY])?|[nN][aA][nN])$"
 _THOUSANDS = r"^[+-]?\d{1,3}(,\d{3})+(\.\d*)?$"
@@ -82,16 +85,19 @@ def times(column: Any) -> Times:
     null = _mask(column.is_null())
     nowhere = np.full(len(column), NO_OFFSET)
     none = np.zeros(len(column), bool)
-    if types.is_date(column.type):
-        wall = _integers(column.cast(pa.timestamp("us")))
-        return Times(wall, nowhere, ~null, null, none)
-    if not types.is_timestamp(column.type):
+    if not (types.is_date(column.type) or types.is_timestamp(column.type)):
         return Times(np.full(len(column), NO_TIME), nowhere, none, null, ~null)
-    instant = column.cast(pa.timestamp("us", column.type.tz), safe=False)
+    micros, wrong = _micros(column)
+    if types.is_date(column.type):
+        return Times(micros, nowhere, ~null & ~wrong, null, wrong)
     if column.type.tz is None:
-        return _dates_without_clock(Times(_integers(instant), nowhere, none, null, none))
-    wall = _integers(pc.local_timestamp(instant))
-    return Times(wall, np.where(null, NO_OFFSET, wall - _integers(instant)), none, null, none, named=True)
+        return _dates_without_clock(Times(micros, nowhere, none, null, wrong))
+    instants = pa.array(micros, mask=null | wrong).cast(pa.timestamp("us", column.type.tz))
+    try:
+        wall = _integers(pc.local_timestamp(instants))
+    except pa.ArrowInvalid:  # a zone that nobody knows
+        return Times(np.full(len(column), NO_TIME), nowhere, none, null, ~null)
+    return Times(wall, np.where(null | wrong, NO_OFFSET, wall - micros), none, null, wrong, named=True)
 
 
 def names(column: Any) -> tuple[I8, list[str], B1]:
@@ -126,6 +132,20 @@ def _parse(word: str) -> tuple[int, int, int, int]:
     offset = time.utcoffset()
     written = NO_OFFSET if offset is None else offset // timedelta(microseconds=1)
     return to_micros(time.replace(tzinfo=UTC)), written, int(len(word) <= len("2024-01-02")), 0
+
+
+def _micros(column: Any) -> tuple[I8, B1]:
+    """Return microseconds, and which lie outside the years 1 to 9999, where a time has no date."""
+    import pyarrow as pa
+    from pyarrow import types
+
+    ticks = _integers(column.cast(pa.int32()) if types.is_date32(column.type) else column)
+    unit = DAY if types.is_date32(column.type) else _UNITS[getattr(column.type, "unit", "ms")]
+    known = ticks != NO_TIME
+    if unit < 1:
+        return np.where(known, ticks // round(1 / unit), NO_TIME), np.zeros(len(ticks), bool)
+    outside = known & ((ticks < _FIRST // unit) | (ticks > _LAST // unit))
+    return np.where(known & ~outside, ticks * int(unit), NO_TIME), outside
 
 
 def _dates_without_clock(found: Times) -> Times:

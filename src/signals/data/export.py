@@ -43,5 +43,6 @@ def _write(columns: BarColumns, path: Path) -> None:
 
     date = pa.array(columns.time, pa.timestamp("us", "UTC"))
     values = {name: columns.values[:, position] for position, name in enumerate(FIELDS)}
+    bars = pa.table({"date": date, "symbol": [columns.symbol] * len(columns), **values})
     with replacing(path) as temporary:
-        pq.write_table(pa.table({"date": date, "symbol": [columns.symbol] * len(columns), **values}), temporary)
+        pq.write_table(bars, temporary, write_page_checksum=True)

@@ -95,7 +95,7 @@ def read_raw(path: Path) -> RawFile:
 def _read_parquet(path: Path) -> RawFile:
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
         wanted = _columns(path, file.schema_arrow.names)
         table = file.read(columns=list(wanted.values())).select(list(wanted.values())).rename_columns(list(wanted))
     return RawFile(str(path), _with_symbol(table, path), np.arange(1, table.num_rows + 1))

@@ -66,8 +66,12 @@ class Rows:
         """Return a cell as it came; an empty one as an empty text."""
         raw = self.raw[self.file[index]]
         local = int(np.searchsorted(raw.rows, self.row[index]))
-        cell = raw.cells[field][local].as_py()
-        return "" if cell is None else cell.isoformat() if hasattr(cell, "isoformat") else str(cell)
+        cell = raw.cells[field][local]
+        try:
+            value = cell.as_py()
+        except (ValueError, OverflowError):  # a time that no datetime can hold
+            value = f"{cell.type} out of range"
+        return "" if value is None else value.isoformat() if hasattr(value, "isoformat") else str(value)
 
     def error(self, index: int) -> RowError:
         """Return the error of a faulty row."""

@@ -45,7 +45,7 @@ def check_sequence(time: I8, code: I8, file: I8, faults: Faults) -> None:
 
 
 def stamp_opens(time: I8, code: I8, faults: Faults, calendar: TradingCalendar) -> dict[int, int]:
-    """Turn opens into closes, in place, and return the length of a bar by symbol, in microseconds.
+    """Turn the opens of sound rows into closes, in place, and return the length of a bar by symbol, in microseconds.
 
     The length is the most common difference between a symbol's neighbouring opens (the longer of two as common, and
     that of all symbols for a symbol with one bar). A bar cut short by the end of the session is stamped late, which
@@ -71,8 +71,7 @@ def stamp_opens(time: I8, code: I8, faults: Faults, calendar: TradingCalendar) -
         )
     table = np.full(int(code.max()) + 1, overall)
     table[list(lengths)] = list(lengths.values())
-    known = time != NO_TIME
-    time[known] += table[code[known]]
+    time[rows] += table[code[rows]]
     return lengths
 
 

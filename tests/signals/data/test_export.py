@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from signals.data.export import write_bars
 from signals.data.parquet import read_bars
 from signals.data.table import BarTable
-from signals.errors import ConfigError
+from signals.errors import ConfigError, UnreadableFile
 
 Write = Callable[..., Path]
 
@@ -40,3 +41,13 @@ def test_other_bars_are_never_overwritten(table: BarTable, write: Write, tmp_pat
     with pytest.raises(ConfigError, match="holds other bars of A"):
         write_bars(other, tmp_path / "clean")
     assert read_bars(tmp_path / "clean", stamped="close").fingerprint == table.fingerprint
+
+
+def test_a_flipped_bit_in_a_value_is_noticed(table: BarTable, tmp_path: Path) -> None:
+    path = write_bars(table, tmp_path / "clean")[0]
+    content = bytearray(path.read_bytes())
+    value = struct.pack("<d", 3.0)  # the volume of A
+    content[content.index(value)] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(UnreadableFile):
+        read_bars(path, stamped="close")

@@ -90,6 +90,12 @@ def test_one_open_does_not_tell_a_length(write: Write) -> None:
         read_bars(write(["2024-01-02T14:30:00Z,1,1,1,1,1"]), stamped="open")
 
 
+def test_an_open_at_the_end_of_time_is_refused(write: Write) -> None:
+    path = write([f"2024-01-02T14:{m}:00Z,1,1,1,1,1" for m in (30, 31)] + ["9999-12-31T23:59:59Z,1,1,1,1,1"])
+    with pytest.raises(errors.FutureTime, match="row 3"):
+        read_bars(path, stamped="open")
+
+
 def test_daily_opens_need_sessions(write: Write) -> None:
     path = write(["2024-01-02T14:30:00Z,1,1,1,1,1", "2024-01-03T14:30:00Z,1,1,1,1,1"])
     with pytest.raises(errors.ConfigError, match="stamped='session'"):
@@ -277,6 +283,8 @@ NAIVE = pa.timestamp("us")
         (stamps(pa.timestamp("us", "UTC"), "2024-01-02T21:00"), {"stamped": "close"}),
         (stamps(pa.timestamp("s"), "2024-01-02T16:00"), {"stamped": "close", "tz": "America/New_York"}),
         (pa.array(["2024-01-02"], pa.large_string()), {"stamped": "session"}),
+        (pa.array([dt.date(2024, 1, 2)], pa.date64()), {"stamped": "session"}),
+        (stamps(pa.timestamp("ms", "+05:30"), "2024-01-02T21:00"), {"stamped": "close"}),
     ],
 )
 def test_parquet_times(tmp_path: Path, date: pa.Array, how: dict[str, str]) -> None:
@@ -296,6 +304,10 @@ def test_a_named_zone_has_two_offsets(tmp_path: Path) -> None:
         (pa.array([dt.date(2024, 1, 2)]), {"stamped": "close", "tz": "UTC"}, errors.WrongType),
         (pa.array([20240102]), {"stamped": "session"}, errors.WrongType),
         (pa.array([None], pa.timestamp("us")), {"stamped": "session"}, errors.NullValue),
+        (pa.array([2**31 - 1], pa.int32()).cast(pa.date32()), {"stamped": "session"}, errors.WrongType),
+        (pa.array([2**60]).cast(pa.timestamp("ms", "UTC")), {"stamped": "close"}, errors.WrongType),
+        (pa.array([0]).cast(pa.timestamp("us", "Nowhere/City")), {"stamped": "close"}, errors.WrongType),
+        (pa.array(["9999-12-31T23:59:59Z"]), {"stamped": "close"}, errors.FutureTime),
         (pa.array([None], pa.timestamp("us", "UTC")), {"stamped": "close"}, errors.NullValue),
     ],
 )
