@@ -59,6 +59,16 @@ def test_absent_foreign_and_damaged_files_are_misses(tmp_path: Path, frame: pd.D
     assert cache.read(path, "f1") is None
 
 
+def test_flipped_bit_is_a_miss(tmp_path: Path, frame: pd.DataFrame) -> None:
+    path = tmp_path / "a"
+    cache.write(path, frame, "f1")
+    content = bytearray(path.read_bytes())
+    place = content.find(frame.to_numpy()[1, 50].tobytes())  # neither least nor greatest: not in the statistics
+    content[place] ^= 1
+    path.write_bytes(content)
+    assert cache.read(path, "f1") is None
+
+
 def test_failed_write_leaves_the_old_file_and_no_other(
     tmp_path: Path, frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
