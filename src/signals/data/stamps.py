@@ -57,6 +57,8 @@ def stamp_opens(time: I8, code: I8, faults: Faults, calendar: TradingCalendar) -
         If no symbol has two bars, or bars are a day or longer on an exchange with sessions.
     """
     rows = np.flatnonzero(faults.sound)
+    if not len(rows):
+        return {}
     order = rows[np.lexsort((time[rows], code[rows]))]
     same = np.diff(code[order]) == 0
     gaps, owners = np.diff(time[order])[same], code[order][1:][same]

@@ -90,6 +90,12 @@ def test_one_open_does_not_tell_a_length(write: Write) -> None:
         read_bars(write(["2024-01-02T14:30:00Z,1,1,1,1,1"]), stamped="open")
 
 
+def test_dates_stamped_open_are_refused_for_what_they_are(write: Write) -> None:
+    with pytest.raises(errors.WrongType, match="dates are read with stamped='session'"):
+        read_bars(write(GOOD), stamped="open")
+    assert read_bars(write(GOOD), stamped="open", on_bad="quarantine").report.quarantined == 3
+
+
 def test_an_open_at_the_end_of_time_is_refused(write: Write) -> None:
     path = write([f"2024-01-02T14:{m}:00Z,1,1,1,1,1" for m in (30, 31)] + ["9999-12-31T23:59:59Z,1,1,1,1,1"])
     with pytest.raises(errors.FutureTime, match="row 3"):
