@@ -1,0 +1,294 @@
+"""ModelRegistry: which versions there are, which one is in force, and who decided that.
+
+``models/<recipe>/<version_id>/`` is a bundle, ``models/<recipe>/<version_id>.metrics.json`` what it was registered
+with, ``models/<recipe>/activations/`` the log. Nothing is ever overwritten.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from signals.data.atomic import replacing
+from signals.errors import ActivationConflict, BundleDamaged, BundleError, RegistryError
+from signals.events.schema import Event, EventKind
+from signals.ml.activations import Activation, ActivationLog, Slot, earlier, newest_of
+from signals.ml.artifact import MANIFEST, Manifest, ModelBundle, load_bundle, manifest_sha256
+from signals.ml.durable import move_in
+from strategy.signal import canonical_json
+
+if TYPE_CHECKING:
+    from signals.events.log import EventLog
+__all__ = ["Activation", "ModelRegistry", "ModelVersion", "Slot"]
+
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_RECIPE = re.compile(r"[a-z][a-z0-9-]{0,63}")
+_ACTIVATIONS = "activations"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """A registered version.
+
+    Parameters
+    ----------
+    path
+        Its bundle's folder.
+    metrics
+        Figures it was registered with.
+    passed
+        Whether the gate let it through.
+    """
+
+    version_id: str
+    recipe: str
+    path: Path
+    metrics: Mapping[str, float]
+    created_at: datetime
+    is_active: bool
+    passed: bool
+
+
+class ModelRegistry:
+    """The registry in a folder.
+
+    Parameters
+    ----------
+    root
+        ``models.dir`` of the settings; made when first needed.
+    log
+        Where activations are told as events; None: nowhere. The folder is the truth: events that a crash kept from
+        being written are caught up by the next activation.
+    """
+
+    def __init__(self, root: str | Path, *, log: EventLog | None = None) -> None:
+        self.root = Path(root)
+        self._log = log
+
+    def register(self, version_id: str, model_path: str | Path, metrics: Mapping[str, float]) -> ModelVersion:
+        """Check a bundle's folder and move it in.
+
+        Registering the same bytes again changes nothing.
+
+        Raises
+        ------
+        BundleError
+            If the bundle is damaged or does not give its golden probabilities.
+        RegistryError
+            If its name is not `version_id`, or that name is taken by other bytes.
+        """
+        _check_name(version_id)
+        source = Path(model_path)
+        bundle = load_bundle(source)
+        if bundle.version_id != version_id:
+            raise RegistryError(f"{source}: expected version {version_id!r}, was {bundle.version_id!r}")
+        home = self._find(version_id) or self.root / bundle.recipe / version_id
+        if home.exists():
+            if manifest_sha256(home) != manifest_sha256(source):
+                raise RegistryError(f"version {version_id}: expected the registered bytes, were others; use a new id")
+            return self._version(home)
+        home.parent.mkdir(parents=True, exist_ok=True)
+        figures = {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
+        with replacing(home.with_name(f"{version_id}.metrics.json")) as path:
+            path.write_text(canonical_json(figures) + "\n")
+        move_in(source, home)
+        return self._version(home)
+
+    def get_active(self, recipe: str = "direction", slot: Slot = "active") -> ModelVersion | None:
+        """Return the version in force, None if there is none."""
+        return self._in_force(newest_of(self.history(recipe), slot))
+
+    def promote(
+        self, version_id: str, *, slot: Slot = "active", expected: int | None = None, actor: str = "", reason: str = ""
+    ) -> bool:
+        """Put a version in force; return False if it is in force already.
+
+        Parameters
+        ----------
+        slot
+            ``active`` is for versions that the gate let through; ``shadow`` runs beside it and trades nothing.
+        expected
+            Number of the newest activation that the caller knows (0: none); None: whatever it is.
+
+        Raises
+        ------
+        RegistryError
+            No such version, or the gate refused it.
+        ActivationConflict
+            There is a newer activation than `expected`.
+        BundleError
+            The bundle is damaged.
+        """
+        home = self._home(version_id)
+        if slot == "active" and not self._version(home).passed:
+            raise RegistryError(
+                f"version {version_id} did not pass its gate, so it cannot be active: run it in shadow, or train anew"
+            )
+        return self._activate(home, slot, expected, actor, reason, restores=None)
+
+    def rollback(
+        self,
+        version_id: str | None = None,
+        *,
+        recipe: str = "direction",
+        expected: int | None = None,
+        actor: str = "",
+        reason: str = "",
+    ) -> bool:
+        """Go back to a version that was active before: `version_id`, or the recipe's previous one when None.
+
+        Without a name, each rollback goes one activation further back. The gate is not asked again.
+
+        Raises
+        ------
+        RegistryError
+            There is no earlier activation (of that version).
+        """
+        if version_id is not None:
+            recipe = self._home(version_id).parent.name
+        target = earlier(self.history(recipe), version_id)
+        home = self._home(str(target.version_id))
+        return self._activate(home, "active", expected, actor, reason, restores=target.origin)
+
+    def list_versions(self) -> list[ModelVersion]:
+        """Return every version whose manifest can be read, oldest first; `versions_on_disk` names the others too."""
+        found = []
+        for home in self.versions_on_disk():
+            with suppress(BundleError):
+                found.append(self._version(home))
+        return sorted(found, key=lambda version: (version.created_at, version.recipe, version.version_id))
+
+    def versions_on_disk(self) -> list[Path]:
+        """Return the folder of every version, damaged ones too."""
+        homes = self.root.glob("*/*/")
+        return sorted(home for home in homes if home.name != _ACTIVATIONS and _VERSION.fullmatch(home.name))
+
+    def history(self, recipe: str = "direction") -> list[Activation]:
+        """Return every activation of a recipe, oldest first."""
+        return self.activations(recipe).read()
+
+    def as_of(self, at: datetime, recipe: str = "direction") -> ModelVersion | None:
+        """Return the version that was active at an instant (by the registry's own clock), None if none was."""
+        return self._in_force(newest_of([entry for entry in self.history(recipe) if entry.at <= at], "active"))
+
+    def activations(self, recipe: str = "direction") -> ActivationLog:
+        """Return a recipe's log."""
+        if not _RECIPE.fullmatch(recipe):
+            raise RegistryError(f"expected a recipe's name (lower-case letters, digits, dashes), was {recipe!r}")
+        return ActivationLog(self.root / recipe / _ACTIVATIONS)
+
+    def load(self, activation: Activation, recipe: str = "direction") -> ModelBundle | None:
+        """Load the bundle that an activation put in force, None if it put nothing.
+
+        Raises
+        ------
+        BundleError
+            If it is damaged, or no longer the bytes that were activated.
+        """
+        if activation.version_id is None:
+            return None
+        home = self._home(activation.version_id)
+        bundle = load_bundle(home, recipe=recipe)
+        if manifest_sha256(home) != activation.manifest_sha256:
+            raise BundleDamaged(
+                f"{home}: expected the bytes of activation {activation.number}, were others; restore it"
+            )
+        return bundle
+
+    def verify(self, version_id: str) -> None:
+        """Check every byte and the golden rows of a version; raise `BundleError` if it would be refused."""
+        _bundle(self._home(version_id))
+
+    def manifest(self, version_id: str) -> Manifest:
+        """Return a version's manifest, without loading the model."""
+        return _manifest(self._home(version_id))
+
+    def _activate(
+        self, home: Path, slot: Slot, expected: int | None, actor: str, reason: str, *, restores: int | None
+    ) -> bool:
+        manifest = _bundle(home).manifest
+        log = self.activations(home.parent.name)
+        while True:
+            history = log.read()
+            if expected is not None and expected != len(history):
+                raise ActivationConflict(
+                    f"expected {expected} as newest activation, was {len(history)}; look, then try again"
+                )
+            newest = newest_of(history, slot)
+            previous = None if newest is None else newest.version_id
+            if previous == manifest.version_id:
+                return False
+            entry = Activation(
+                len(history) + 1,
+                slot,
+                manifest.version_id,
+                previous,
+                datetime.now(UTC),
+                actor,
+                reason,
+                manifest.verdict,
+                manifest_sha256(home),
+                restores,
+            )
+            # Taken in the meantime: with `expected` the next round says so, without it the next number is tried.
+            if log.append(entry):
+                self._tell(home.parent.name, [*history, entry])
+                return True
+
+    def _in_force(self, entry: Activation | None) -> ModelVersion | None:
+        return None if entry is None or entry.version_id is None else self._version(self._home(entry.version_id))
+
+    def _tell(self, recipe: str, history: list[Activation]) -> None:
+        if self._log is not None:
+            kind = EventKind.ACTIVATION
+            self._log.append([Event(kind, entry.at, {"recipe": recipe, **entry.to_json()}) for entry in history])
+
+    def _find(self, version_id: str) -> Path | None:
+        _check_name(version_id)
+        found = [home for home in self.versions_on_disk() if home.name == version_id]
+        return found[0] if found else None
+
+    def _home(self, version_id: str) -> Path:
+        home = self._find(version_id)
+        if home is None:
+            known = ", ".join(path.name for path in self.versions_on_disk()[-5:]) or "none"
+            raise RegistryError(f"no version {version_id!r} in {self.root}; the newest there: {known}")
+        return home
+
+    def _version(self, home: Path) -> ModelVersion:
+        manifest = _manifest(home)
+        newest = newest_of(self.history(home.parent.name), "active")
+        metrics = home.with_name(f"{home.name}.metrics.json")
+        return ModelVersion(
+            home.name,
+            home.parent.name,
+            home,
+            json.loads(metrics.read_bytes()) if metrics.exists() else {},
+            manifest.created_at,
+            newest is not None and newest.version_id == home.name,
+            manifest.verdict.get("passed") is True,
+        )
+
+
+def _bundle(home: Path) -> ModelBundle:
+    return load_bundle(home, recipe=home.parent.name)
+
+
+def _manifest(home: Path) -> Manifest:
+    path = home / MANIFEST
+    try:
+        return Manifest.from_bytes(path.read_bytes(), str(path))
+    except OSError as error:
+        raise BundleDamaged(f"{path}: expected a manifest, was {error.strerror}; restore the bundle") from None
+
+
+def _check_name(version_id: str) -> None:
+    if not _VERSION.fullmatch(version_id) or version_id == _ACTIVATIONS:
+        raise RegistryError(f"expected a version id of letters, digits and any of . _ -, was {version_id!r}")
