@@ -1,0 +1,178 @@
+"""`vane models`: which versions there are, which one is in force, and changing that."""
+
+from __future__ import annotations
+
+import getpass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from signals.cli.common import AsJson, console, emit_json
+from signals.errors import BundleError
+
+if TYPE_CHECKING:
+    from signals.ml.registry import ModelRegistry, ModelVersion
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, help="List, inspect, promote, roll back and verify models.")
+
+Version = Annotated[str, typer.Argument(metavar="VERSION", help="A version's id, as `vane models list` shows it.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the history for ever.")]
+
+
+@app.command("list")
+def list_versions(as_json: AsJson = False) -> None:
+    """List every registered version, oldest first."""
+    registry = _registry()
+    versions = registry.list_versions()
+    if as_json:
+        emit_json([_row(registry, version) for version in versions])
+        return
+    if not versions:
+        console.print("No models yet. [bold]vane train[/bold] makes one.")
+        return
+    from rich.table import Table
+
+    table = Table("version", "recipe", "created", "gate", "in force as", "log loss")
+    for version in versions:
+        row = _row(registry, version)
+        loss = row["metrics"].get("log_loss")
+        table.add_row(
+            row["version_id"],
+            row["recipe"],
+            f"{version.created_at:%Y-%m-%d %H:%M}",
+            "passed" if row["passed"] else "refused",
+            ", ".join(row["slots"]),
+            "" if loss is None else f"{loss:.4f}",
+        )
+    console.print(table)
+
+
+@app.command()
+def show(version_id: Version, as_json: AsJson = False) -> None:
+    """Show what a version was trained on, what its gate said, and when it was in force."""
+    registry = _registry()
+    version = _version(registry, version_id)
+    manifest = registry.manifest(version_id)
+    history = [entry.to_json() for entry in registry.history(version.recipe) if entry.version_id == version_id]
+    if as_json:
+        document = manifest.model_dump(mode="json", by_alias=True, exclude={"golden", "reference"})
+        emit_json({**_row(registry, version), "manifest": document, "activations": history})
+        return
+    train, target = manifest.train, manifest.target
+    console.print(f"[bold]{version_id}[/bold] ({version.recipe}), made {version.created_at:%Y-%m-%d %H:%M} UTC")
+    console.print(f"  trained on   {train.start:%Y-%m-%d} to {train.end:%Y-%m-%d}, {len(manifest.features)} features")
+    console.print(
+        f"  predicts     {target.horizon} sessions ahead; UP above {target.up:+.2%}, DOWN below {target.down:+.2%}"
+    )
+    console.print(f"  windows      {len(manifest.windows)} walk-forward")
+    for name, value in sorted(version.metrics.items()):
+        console.print(f"  {name:<12} {value:.4f}")
+    console.print(f"  gate         {'passed' if version.passed else 'refused'}")
+    for sentence in [*manifest.verdict.get("sentences", ()), *manifest.notes]:
+        console.print(f"               {sentence}", markup=False)
+    for entry in history:
+        said = f": {entry['reason']}" if entry["reason"] else ""
+        console.print(f"  activation   {entry['number']} as {entry['slot']}, {entry['at'][:16]}{said}", markup=False)
+
+
+@app.command()
+def promote(
+    version_id: Version,
+    shadow: Annotated[bool, typer.Option("--shadow", help="Run it beside the active one; it trades nothing.")] = False,
+    reason: Reason = "",
+    as_json: AsJson = False,
+) -> None:
+    """Put a version in force. As active only where its gate let it through."""
+    registry = _registry()
+    slot = "shadow" if shadow else "active"
+    changed = registry.promote(version_id, slot="shadow" if shadow else "active", actor=_actor(), reason=reason)
+    _said(as_json, version_id, slot, changed)
+
+
+@app.command()
+def rollback(
+    version_id: Annotated[
+        str | None, typer.Argument(metavar="VERSION", help="Where to go back to; without it, the previous version.")
+    ] = None,
+    recipe: Annotated[str, typer.Option("--recipe", help="Whose previous version.")] = "direction",
+    reason: Reason = "",
+    as_json: AsJson = False,
+) -> None:
+    """Go back to a version that was active before."""
+    registry = _registry()
+    changed = registry.rollback(version_id, recipe=recipe, actor=_actor(), reason=reason)
+    now = version_id or registry.history(recipe)[-1].version_id
+    _said(as_json, str(now), "active", changed)
+
+
+@app.command()
+def verify(
+    version_id: Annotated[str | None, typer.Argument(metavar="VERSION", help="Without it, every version.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check every byte of a version and the probabilities that it must give; exit 1 if one is refused."""
+    registry = _registry()
+    names = [home.name for home in registry.versions_on_disk()] if version_id is None else [version_id]
+    found: dict[str, str | None] = {}
+    for name in names:
+        try:
+            registry.verify(name)
+            found[name] = None
+        except BundleError as error:
+            found[name] = str(error)
+    if as_json:
+        emit_json([{"version_id": name, "sound": said is None, "error": said} for name, said in found.items()])
+    else:
+        for name, said in found.items():
+            mark = "[green]sound[/]  " if said is None else "[bold red]refused[/]"
+            console.print(f"{mark} {name}")
+            if said is not None:
+                console.print(f"        {said}", markup=False, soft_wrap=True)
+        if not found:
+            console.print("No models yet. [bold]vane train[/bold] makes one.")
+    if any(found.values()):
+        raise typer.Exit(1)
+
+
+def _registry() -> ModelRegistry:
+    from signals.config import load_settings
+    from signals.events.log import EventLog
+    from signals.ml.registry import ModelRegistry
+
+    settings = load_settings()
+    return ModelRegistry(settings.models.dir, log=EventLog(settings.events.path))
+
+
+def _version(registry: ModelRegistry, version_id: str) -> ModelVersion:
+    registry.manifest(version_id)  # says what is wrong with a version that is unknown or damaged
+    return next(version for version in registry.list_versions() if version.version_id == version_id)
+
+
+def _row(registry: ModelRegistry, version: ModelVersion) -> dict[str, Any]:
+    shadow = registry.get_active(version.recipe, "shadow")
+    slots = {"active": version.is_active, "shadow": shadow is not None and shadow.version_id == version.version_id}
+    return {
+        "version_id": version.version_id,
+        "recipe": version.recipe,
+        "path": str(version.path),
+        "created_at": version.created_at.isoformat(),
+        "metrics": dict(version.metrics),
+        "passed": version.passed,
+        "slots": [slot for slot, holds in slots.items() if holds],
+    }
+
+
+def _said(as_json: bool, version_id: str, slot: str, changed: bool) -> None:
+    if as_json:
+        emit_json({"version_id": version_id, "slot": slot, "changed": changed})
+    else:
+        console.print(f"[bold]{version_id}[/bold] {'is now' if changed else 'was already'} {slot}.")
+
+
+def _actor() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user need not have a name
+        return "cli"
