@@ -26,6 +26,7 @@ from strategy.signal import canonical_json
 
 if TYPE_CHECKING:
     from signals.events.log import EventLog
+
 __all__ = ["Activation", "ModelRegistry", "ModelVersion", "Slot"]
 
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

@@ -154,9 +154,10 @@ def test_the_window_is_never_shorter_than_the_null_s(bundle: ModelBundle) -> Non
     assert said(fold(ModelMonitor(bundle, short, staleness_days=NEVER), stream), "psi")[0][0] == 19
 
 
-def test_slices_without_predictions_do_not_thin_the_window(bundle: ModelBundle) -> None:
+@pytest.mark.parametrize("nothing", [np.empty((0, 0), np.uint16), np.zeros((3, 11), np.uint16)])
+def test_slices_without_predictions_do_not_thin_the_window(bundle: ModelBundle, nothing: NDArray[np.uint16]) -> None:
     stream = [
-        replace(d, bin_counts=np.empty((0, 0), np.uint16)) if number % 2 else d
+        replace(d, bin_counts=nothing) if number % 2 else d
         for number, d in enumerate(decisions(bundle, 60, values=lambda number: np.full((4, 3), 9.0)))
     ]
     assert said(fold(ModelMonitor(bundle, SETTINGS, staleness_days=NEVER), stream), "psi")[0][0] == 40
