@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +16,7 @@ from signals.ml.calibration import ConfidenceCalibrator
 from signals.ml.dataset import Dataset, class_weights
 from signals.ml.estimators import Estimator, make
 from signals.ml.recipe import Recipe
-from signals.ml.splits import TimeOrderedFolds
+from signals.ml.splits import Split, TimeOrderedFolds
 
 __all__ = ["FittedModel", "OutOfFold", "fit_calibrated"]
 
@@ -54,10 +57,12 @@ class FittedModel:
 def fit_calibrated(recipe: Recipe, data: Dataset, *, seed: int = 0, threads: int | None = None) -> FittedModel:
     """Fit the recipe's estimator on all rows, and its calibrator on purged, time-ordered out-of-fold predictions.
 
+    The fits are independent of each other and run side by side.
+
     Parameters
     ----------
     threads
-        Threads of each fit; None: all cores. The result is the same bytes with any number.
+        Cores to use; None: all that this process may. The result is the same bytes with any number.
 
     Raises
     ------
@@ -69,37 +74,44 @@ def fit_calibrated(recipe: Recipe, data: Dataset, *, seed: int = 0, threads: int
         If a feature holds an infinity; the message names it.
     """
     _require_trainable(recipe, data)
-    out_of_fold = None
-    calibrator = ConfidenceCalibrator("none")
-    if recipe.calibration is not None and recipe.calibration.method != "none":
-        out_of_fold = _out_of_fold(recipe, data, recipe.calibration.folds, seed, threads)
-        rows = out_of_fold.positions
-        calibrator = ConfidenceCalibrator(recipe.calibration.method).fit(
-            out_of_fold.probabilities, data.y[rows], timestamps=data.timestamps[rows], label_end=data.label_end[rows]
-        )
-    return FittedModel(_fit(recipe, data, seed, threads), calibrator, out_of_fold)
+    method = "none" if recipe.calibration is None else recipe.calibration.method
+    calibrator = ConfidenceCalibrator(method)
+    folds = [] if recipe.calibration is None or method == "none" else _folds(recipe, data, recipe.calibration.folds)
+    # The largest first, so that no core is left alone with it at the end.
+    estimator, *earlier = _fit_all(recipe, [data, *(data.take(fold.train) for fold in reversed(folds))], seed, threads)
+    if not folds:
+        return FittedModel(estimator, calibrator, None)
+    predicted = [model.predict(data.x[fold.test]) for model, fold in zip(reversed(earlier), folds, strict=True)]
+    rows = np.concatenate([fold.test for fold in folds])
+    out_of_fold = OutOfFold(rows, np.concatenate(predicted))
+    calibrator.fit(
+        out_of_fold.probabilities, data.y[rows], timestamps=data.timestamps[rows], label_end=data.label_end[rows]
+    )
+    return FittedModel(estimator, calibrator, out_of_fold)
 
 
-def _out_of_fold(recipe: Recipe, data: Dataset, folds: int, seed: int, threads: int | None) -> OutOfFold:
-    positions, probabilities = [], []
-    for split in TimeOrderedFolds(folds, recipe.embargo).split(data.labels):
-        if len(split.test) and len(np.unique(data.y[split.train])) > 1:
-            model = _fit(recipe, data.take(split.train), seed, threads)
-            positions.append(split.test)
-            probabilities.append(model.predict(data.x[split.test]))
-    if not positions:
+def _folds(recipe: Recipe, data: Dataset, count: int) -> list[Split]:
+    splits = TimeOrderedFolds(count, recipe.embargo).split(data.labels)
+    usable = [split for split in splits if len(split.test) and len(np.unique(data.y[split.train])) > 1]
+    if not usable:
         raise TooFewRows(
-            f"calibration: expected a fold whose training part holds two classes, was none in {folds} folds of "
+            f"calibration: expected a fold whose training part holds two classes, was none in {count} folds of "
             f"{len(data)} rows; give more history"
         )
-    return OutOfFold(np.concatenate(positions), np.concatenate(probabilities))
+    return usable
 
 
-def _fit(recipe: Recipe, data: Dataset, seed: int, threads: int | None) -> Estimator:
-    estimator = make(recipe.estimator, threads=threads)
-    weight = data.weight.to_numpy(np.float64) * class_weights(data.y, recipe.weights.kind)
-    estimator.fit(data.x, data.y, weight, groups=data.groups, valid=None, seed=seed)
-    return estimator
+def _fit_all(recipe: Recipe, parts: Sequence[Dataset], seed: int, threads: int | None) -> list[Estimator]:
+    cores = threads or len(os.sched_getaffinity(0))
+
+    def fit(data: Dataset) -> Estimator:
+        estimator = make(recipe.estimator, threads=max(1, cores // len(parts)))
+        weight = data.weight.to_numpy(np.float64) * class_weights(data.y, recipe.weights.kind)
+        estimator.fit(data.x, data.y, weight, groups=data.groups, valid=None, seed=seed)
+        return estimator
+
+    with ThreadPoolExecutor(min(cores, len(parts))) as pool:  # XGBoost lets go of the interpreter's lock
+        return list(pool.map(fit, parts))
 
 
 def _require_trainable(recipe: Recipe, data: Dataset) -> None:

