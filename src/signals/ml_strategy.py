@@ -82,14 +82,12 @@ class MLSignalStrategy(BaseStrategy):
         self.warmup_bars = WARMUP
         self.sink: EventSink = MemorySink() if sink is None else sink
         self._settings = settings
-        self._store = store
         self._models = models
         self._provider = provider
         self._monitor = monitor
         self._shadow = shadow
         data = settings.data
         self._references = frozenset({data.market, data.volatility, *data.sector_etfs.values()})
-        self._members: frozenset[str] = frozenset()
         self._live = store.live((), provider)
         self._kept: OrderedDict[str, _Explainable] = OrderedDict()
 
@@ -176,6 +174,7 @@ class MLSignalStrategy(BaseStrategy):
         from signals.ml.drift import bin_counts
 
         columns = _columns(bundle)
+        self._live.admit(slice_.bars)
         rows = self._live.update(slice_, data)
         ready = rows.ready
         if not ready.all():
@@ -251,8 +250,12 @@ class MLSignalStrategy(BaseStrategy):
         )
 
     def _record(self, decision: Decision, bundle: ModelBundle | None) -> None:
-        events = [] if self._monitor is None or bundle is None else self._monitor.observe(decision)
-        self.sink.record(decision, events)
+        if self._monitor is None:
+            self.sink.record(decision)
+            return
+        if bundle is not None:
+            self._monitor.follow(bundle)
+        self.sink.record(decision, self._monitor.observe(decision))
 
 
 def ml_signal() -> MLSignalStrategy:
@@ -311,5 +314,9 @@ def _positions(features: tuple[str, ...]) -> list[int]:
 def _expiry(calendar: str, timestamp: datetime, horizon: int) -> datetime | None:
     """Close of bar t + horizon by calendar; None for bars that do not end a session."""
     from signals.data.calendar import TradingCalendar
+    from signals.data.records import to_micros
 
-    return TradingCalendar(calendar).expiry(timestamp, horizon)
+    sessions = TradingCalendar(calendar)
+    if to_micros(timestamp) not in sessions.closes:
+        return None
+    return sessions.close_after(timestamp, horizon)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 import typer
+from rich.markup import escape
 
+from signals.cli import config, data, models
+from signals.cli.backtest import backtest
 from signals.cli.common import errors
+from signals.cli.demo import demo
+from signals.cli.events import events
+from signals.cli.train import train
 from signals.errors import VaneError
 from strategy.bars import BarError
 from strategy.engine import EngineError
@@ -22,14 +29,33 @@ app = typer.Typer(
     epilog="First run: [bold]vane demo[/bold]. Your bars: [bold]vane demo --data FILE --stamped session[/bold].",
 )
 
+app.command()(demo)
+app.add_typer(config.app, name="config")
+app.add_typer(data.app, name="data")
+app.command()(train)
+app.add_typer(models.app, name="models")
+app.command()(backtest)
+app.command()(events)
+
 
 def main() -> None:
     """Run the command line; exit 0, 1 (refused input, failed check) or 2 (usage)."""
+    _quiet_logs()
     try:
         app()
     except (VaneError, BarError, EngineError) as error:
-        errors.print(f"[bold red]error:[/] {error}", soft_wrap=True, markup=True)
+        errors.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
         errors.print("interrupted")
         sys.exit(130)
+
+
+def _quiet_logs() -> None:
+    """Keep standard output for results: only errors are logged, to standard error; commands say the rest themselves."""
+    import structlog
+
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

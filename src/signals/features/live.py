@@ -88,21 +88,35 @@ class LiveFeatures:
         self._settings = settings
         self._provider = provider
         self._calendar = TradingCalendar(settings.calendar)
-        self._slots = {symbol: slot for slot, symbol in enumerate(sorted(members))}
-        count = len(self._slots)
-        self._buffers = np.zeros((count, 2 * (kernels.WINDOW + 1), 8))
-        self._ends = np.zeros(count, np.int64)
-        self._states = np.zeros((count, kernels.N_STATE))
+        self._slots: dict[str, int] = {}
+        self._buffers = np.zeros((0, 2 * (kernels.WINDOW + 1), 8))
+        self._ends = np.zeros(0, np.int64)
+        self._states = np.zeros((0, kernels.N_STATE))
         self._scratch = np.empty((kernels.WINDOW + 1, kernels.N_FEATURES), np.float32)
-        self._rows = np.full((count, len(CATALOGUE)), np.nan, np.float32)
-        self._seen: list[OHLCV | None] = [None] * count
-        self._bases = [_UNKNOWN] * count
+        self._rows = np.zeros((0, len(CATALOGUE)), np.float32)
+        self._seen: list[OHLCV | None] = []
+        self._bases: list[_Basis] = []
         self._references = tuple(dict.fromkeys((settings.market, settings.volatility, *settings.sector_etfs.values())))
         self._joined: dict[str, OHLCV | None] = {}
         self._newest: int | None = None
         self._facts: dict[str, SymbolFacts] = {}
         self._revision: int | None = None
         self.rebuilds = 0
+        self.admit(members)
+
+    def admit(self, symbols: Collection[str]) -> None:
+        """Compute these symbols too, from now on; the state of the others stays."""
+        fresh = sorted(set(symbols) - self._slots.keys())
+        if not fresh:
+            return
+        self._slots |= {symbol: len(self._slots) + place for place, symbol in enumerate(fresh)}
+        self._buffers, self._ends, self._states, self._rows = (
+            np.concatenate([held, np.zeros((len(fresh), *held.shape[1:]), held.dtype)])
+            for held in (self._buffers, self._ends, self._states, self._rows)
+        )
+        self._rows[-len(fresh) :] = np.nan
+        self._seen += [None] * len(fresh)
+        self._bases += [_UNKNOWN] * len(fresh)
 
     def reset(self, symbol: str | None = None) -> None:
         """Forget the state of `symbol` (None: of all); the next update rebuilds it."""

@@ -181,6 +181,18 @@ def test_symbols_come_and_go(history: History, columns: tuple[BarColumns, ...], 
     assert same(feed.update(fresh, 594).values, seen[594].values[1:])
 
 
+def test_admitted_symbols_disturb_nobody(history: History, columns: tuple[BarColumns, ...], same: Same) -> None:
+    feed = Feed([*columns, history(7, symbol="BBB")], ("AAA", "BBB"))
+    view, whole = live(), live(members=("AAA", "BBB"))
+    assert [feed.update(view, row).rebuilt for row in (600, 601)] == [("AAA",), ()]
+    view.admit(["BBB", "AAA"])
+    rows = feed.update(view, 602)
+    assert rows.rebuilt == ("BBB",)
+    assert same(rows.values, feed.update(whole, 602).values)
+    view.admit([])
+    assert feed.update(view, 603).rebuilt == ()
+
+
 def test_member_behind_the_slice_is_left_out(feed: Feed) -> None:
     data = feed.data(600)
     del data["AAA"][-1]

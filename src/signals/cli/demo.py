@@ -1,0 +1,165 @@
+"""`vane demo`: the whole tour on real bars, from the file to the latest decision."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.rule import Rule
+
+from signals.cli.common import AsJson, console, emit_json
+from signals.cli.inputs import Inputs, load_inputs
+from signals.cli.replay import Replay, new_run, replay_model
+from signals.cli.train import Trained, read_inputs, stage_progress, train_and_register
+from signals.cli.views import progress_bars, show_latest, show_quality, show_replay, show_verdict, show_windows
+from signals.errors import ConfigError, TooFewRows
+
+if TYPE_CHECKING:
+    from signals.ml.recipe import Recipe
+
+__all__ = ["demo"]
+
+_YEAR = timedelta(days=365)
+_SYMBOLS = 50
+
+
+def demo(
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Your bars (CSV, Parquet, folder); default: samples.")
+    ] = None,
+    stamped: Annotated[str | None, typer.Option("--stamped", help="With --data: open, close or session.")] = None,
+    calendar: Annotated[str, typer.Option(help="Exchange calendar of your bars.")] = "XNYS",
+    market: Annotated[Path | None, typer.Option(help="Bars of market, volatility and sector series.")] = None,
+    symbols: Annotated[int, typer.Option(min=1, help="With --data: use the N symbols with the most bars.")] = _SYMBOLS,
+    as_json: AsJson = False,
+) -> None:
+    """Train on real bars, judge, register, and replay the last year bar by bar.
+
+    Examples: vane demo
+              vane demo --data bars.csv --stamped session
+    """
+    if (data is None) != (stamped is None):
+        raise ConfigError("--data and --stamped go together: say what a time in the file means (open, close, session)")
+    started = datetime.now(UTC)
+    inputs = _sample() if data is None or stamped is None else read_inputs(data, stamped, calendar, market, symbols)
+    tour = _Tour(inputs, quiet=as_json)
+    trained = tour.train()
+    replay = tour.replay(trained)
+    seconds = (datetime.now(UTC) - started).total_seconds()
+    if as_json:
+        quality = inputs.table.report.to_json()
+        emit_json({"data": quality, "training": trained.to_json(), "replay": replay.to_json(), "seconds": seconds})
+        return
+    tour.finish(trained, replay, seconds)
+
+
+class _Tour:
+    """The demo's stages, in order."""
+
+    def __init__(self, inputs: Inputs, *, quiet: bool) -> None:
+        self.inputs = inputs
+        self.quiet = quiet
+        self.cut = inputs.end - _YEAR
+
+    def train(self) -> Trained:
+        """Show the bars, then train on everything but the last year."""
+        if not self.quiet:
+            self._show_bars()
+            self._title(2, "Features, walk-forward, gate")
+        chosen = _recipe(self.inputs)
+        with stage_progress() if not self.quiet else nullcontext() as progress:
+            try:
+                trained = train_and_register(self.inputs, chosen, self.cut, actor="vane demo", progress=progress)
+            except TooFewRows as error:
+                raise TooFewRows(f"{error} (the demo keeps the last year, from {self.cut:%Y-%m-%d}, unseen)") from None
+        if not self.quiet:
+            self._show_training(trained, chosen)
+        return trained
+
+    def replay(self, trained: Trained) -> Replay:
+        """Replay the year that nobody has seen: in shadow where the gate refused."""
+        shadow = not trained.result.verdict.passed
+        folder = new_run(Path("var/runs"), datetime.now(UTC))
+        with progress_bars() if not self.quiet else nullcontext() as bars:
+            task = None if bars is None else bars.add_task("replay of the last year, bar by bar", total=None)
+
+            def advance(done: int, total: int) -> None:
+                if bars is not None and task is not None:
+                    bars.update(task, completed=done, total=total)
+
+            bundle = trained.result.bundle
+            return replay_model(self.inputs, bundle, folder, start=self.cut, shadow=shadow, progress=advance)
+
+    def finish(self, trained: Trained, replay: Replay, seconds: float) -> None:
+        """Show the replay, the newest decision, where everything is, and what to type next."""
+        self._title(4, "Replay of the last year, bar by bar, through the strategy engine")
+        if replay.shadow:
+            console.print("  The gate refused the model, so it runs in shadow: signals are marked, nothing is traded.")
+        show_replay(replay, self.inputs.settings.ml.confidence_threshold)
+        last = replay.decisions[-1]
+        self._title(5, f"Latest decision, {last.timestamp:%Y-%m-%d %H:%M} UTC")
+        show_latest(last)
+        self._title(6, "Where everything is, and what to type next")
+        version = trained.version
+        for label, text in (
+            ("model", str(version.path)),
+            ("events of this run", str(replay.folder / "events.db")),
+            ("why this verdict", f"vane models show {version.version_id}"),
+            ("what happened", f"vane events --run {replay.folder.name}"),
+            ("your own bars", "vane demo --data bars.csv --stamped session"),
+        ):
+            console.print(f"  {label:<19} {text}", soft_wrap=True)
+        console.print(f"  [dim]{seconds:.0f} seconds; vane is in .venv/bin[/]")
+
+    def _show_bars(self) -> None:
+        inputs = self.inputs
+        self._title(1, "Bars")
+        show_quality(inputs.table.report)
+        total = len(inputs.table.symbols)
+        used = "" if len(inputs.universe) == total else f" of {total} (those with the most bars)"
+        names = ", ".join(inputs.universe[:8]) + (", ..." if len(inputs.universe) > 8 else "")
+        console.print(f"  {len(inputs.universe)} symbols{used}: {names}")
+        console.print(
+            f"  trained and judged on bars until {self.cut:%Y-%m-%d}; the year after that is kept for the replay"
+        )
+
+    def _show_training(self, trained: Trained, recipe: Recipe) -> None:
+        split, figures = recipe.split, trained.result.evidence.figures
+        console.print(
+            f"  {len(trained.result.bundle.features)} features a row, {figures['rows']:,.0f} rows out of sample"
+        )
+        console.print(
+            f"  windows: train {split.train_months} months, test {split.test_months}, step {split.step_months}; "
+            f"labels look {recipe.target.horizon} sessions ahead and are purged"
+        )
+        show_windows(trained.result.windows)
+        self._title(3, "Calibration and verdict")
+        show_verdict(trained.result.verdict, figures)
+        outcome = "promoted to active" if trained.promoted else "registered, not promoted"
+        console.print(f"  version [bold]{trained.version.version_id}[/]: {outcome}")
+
+    def _title(self, number: int, text: str) -> None:
+        console.print()
+        console.print(Rule(f"[bold]{number} · {text}[/]", align="left", style="blue"))
+
+
+def _sample() -> Inputs:
+    from signals.config import load_settings
+    from signals.data.sample import sample_bars
+
+    return load_inputs(sample_bars(), load_settings(), calendar="XNYS", stamped="session")
+
+
+def _recipe(inputs: Inputs) -> Recipe:
+    """Return the recipe `direction` with windows that suit a tour: tests of a year, none twice; shorter if need be."""
+    from signals.data.records import from_micros
+    from signals.ml.recipe import SplitSpec
+    from signals.recipes.direction import recipe
+
+    first = from_micros(min(int(inputs.provider.columns(symbol).time[0]) for symbol in inputs.universe))
+    years: float = (inputs.end - _YEAR - first) / _YEAR
+    months: dict[str, Any] = {"test_months": 12, "step_months": 12} if years >= 6 else {"step_months": 6}
+    return recipe(inputs.settings).model_copy(update={"split": SplitSpec(**months)})

@@ -1,0 +1,77 @@
+"""Fixtures of the whole suite: where real data lies, and a market with a planted signal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from signals.config import MLSettings, Settings, XGBParams
+from signals.data.calendar import TradingCalendar
+from signals.data.provider import InMemoryProvider
+from signals.data.records import BarColumns, from_micros, to_micros
+from signals.feature_store import FeatureStore
+from signals.ml.artifact import ModelBundle
+from signals.ml.trainer import Trainer
+from signals.recipes.direction import recipe
+from strategy.bars import OHLCV
+
+SYMBOLS = tuple(f"S{number:02d}" for number in range(10))
+BARS, TRAINED = 860, 640
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A market whose trend can be learnt, and a model that has learnt it on the first `TRAINED` bars."""
+
+    settings: Settings
+    provider: InMemoryProvider
+    bars: Mapping[str, list[OHLCV]]
+    bundle: ModelBundle
+
+    @property
+    def start(self) -> datetime:
+        """First instant after everything that training knew."""
+        return self.bundle.last_label_end
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Return the folder of real market data beside the project."""
+    folder = Path(__file__).parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the folder of real market data is not beside the project")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def planted() -> Planted:
+    """Train a small model on trends that flip every 40 sessions or so: almost every bar gives a signal."""
+    settings = Settings(ml=MLSettings(xgb_params=XGBParams(n_estimators=30, max_depth=3, learning_rate=0.2)))
+    columns = [trending(symbol, seed) for seed, symbol in enumerate(SYMBOLS)]
+    provider = InMemoryProvider(columns)
+    until = from_micros(int(columns[0].time[TRAINED - 1]))
+    trainer = Trainer(FeatureStore(settings), settings, threads=1, clock=lambda: datetime(2024, 1, 1, tzinfo=UTC))
+    chosen = recipe(settings)
+    bundle = trainer.fit(chosen, trainer.dataset(chosen, provider, SYMBOLS, until), until)
+    return Planted(settings, provider, {column.symbol: column.bars() for column in columns}, bundle)
+
+
+def trending(symbol: str, seed: int, *, bars: int = BARS, start: str = "2014-01-02") -> BarColumns:
+    """Return daily bars whose log return is +-1% in trends of 20 to 60 sessions, plus noise of half a per cent."""
+    rng = np.random.default_rng([7, seed])
+    lengths = rng.integers(20, 60, bars)
+    sign = np.repeat(np.where(np.arange(len(lengths)) % 2 == seed % 2, 1.0, -1.0), lengths)[:bars]
+    close = 50 * np.exp(np.cumsum(0.01 * sign + 0.005 * rng.standard_normal(bars)))
+    opening = np.concatenate([[50.0], close[:-1]]) * np.exp(0.001 * rng.standard_normal(bars))
+    spread = 1 + 0.003 * rng.random((2, bars))
+    high, low = np.maximum(opening, close) * spread[0], np.minimum(opening, close) / spread[1]
+    volume = np.round(1e6 * np.exp(0.2 * rng.standard_normal(bars)))
+    closes = TradingCalendar("XNYS").closes
+    first = int(np.searchsorted(closes, to_micros(datetime.fromisoformat(start).replace(tzinfo=UTC))))
+    values = np.ascontiguousarray(np.column_stack([opening, high, low, close, volume]))
+    return BarColumns(symbol, closes[first : first + bars].copy(), values)
