@@ -14,7 +14,7 @@ __all__ = ["NAME", "recipe"]
 NAME = "direction"
 
 _BINS = 64
-"""Histogram bins a feature: a fit takes a third of the time of XGBoost's 256 (measured), and noise needs no finer ones."""
+"""Histogram bins a feature: a third of the time that XGBoost's 256 take (measured); noise needs no finer ones."""
 
 _GATE = (
     GateRule(metric="skill_frequencies_lower", op=">", bound=0.0, versus="the class frequencies"),
