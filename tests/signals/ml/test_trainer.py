@@ -1,0 +1,232 @@
+"""The trainer: rows known by an instant, windows, verdict, bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from signals.config import DataSettings, MLSettings, MonitorSettings, Settings, XGBParams
+from signals.data.calendar import TradingCalendar
+from signals.data.provider import InMemoryProvider
+from signals.data.records import Adjusted, BarColumns, Membership, from_micros, to_micros
+from signals.errors import FeatureError, TooFewRows, TrainingError
+from signals.feature_store import FeatureStore
+from signals.features.catalog import model_features
+from signals.ml.artifact import load_bundle, save_bundle
+from signals.ml.dataset import Dataset
+from signals.ml.recipe import FeatureSet, Recipe, SplitSpec
+from signals.ml.trainer import Trainer, TrainingResult
+from signals.recipes.direction import recipe
+
+SYMBOLS = ("AA", "BB", "CC")
+BARS = 420
+NOW = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+
+
+def walk(symbol: str, seed: int) -> BarColumns:
+    """Return daily bars in trends of 25 sessions, up and down in turn."""
+    random = np.random.default_rng(seed)
+    trend = np.where((np.arange(BARS) + 9 * seed) // 25 % 2, 0.01, -0.01)
+    close = 40 * np.exp(np.cumsum(trend + 0.004 * random.normal(size=BARS)))
+    opening = np.concatenate([[40.0], close[:-1]])
+    high, low = np.maximum(opening, close) * 1.002, np.minimum(opening, close) / 1.002
+    closes = TradingCalendar("XNYS").closes
+    first = int(np.searchsorted(closes, to_micros(datetime(2015, 1, 1, tzinfo=UTC))))
+    volume = np.round(1e5 * random.lognormal(size=BARS))
+    values = np.ascontiguousarray(np.column_stack([opening, high, low, close, volume]))
+    return BarColumns(symbol, closes[first : first + BARS].copy(), values)
+
+
+COLUMNS = [walk(symbol, seed) for seed, symbol in enumerate(SYMBOLS, start=1)]
+PROVIDER = InMemoryProvider(COLUMNS)
+END = from_micros(int(COLUMNS[0].time[-1]))
+NAMES = ("hist_vol_20", "rsi_14", "ret_5", "ret_20")
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return Settings(
+        data=DataSettings(features_dir=tmp_path_factory.mktemp("features")),
+        ml=MLSettings(min_training_samples=150, xgb_params=XGBParams(n_estimators=15, max_depth=3, learning_rate=0.2)),
+        monitor=MonitorSettings(window=30),
+    )
+
+
+@pytest.fixture(scope="module")
+def trainer(settings: Settings) -> Trainer:
+    return Trainer(FeatureStore(settings), settings, threads=1, clock=lambda: NOW)
+
+
+@pytest.fixture(scope="module")
+def small(settings: Settings) -> Recipe:
+    chosen = tuple(name for name in model_features() if name in NAMES) or model_features()[:6]
+    split = SplitSpec(train_months=8, test_months=4, step_months=2)
+    return recipe(settings).model_copy(update={"features": FeatureSet(names=chosen), "split": split})
+
+
+@pytest.fixture(scope="module")
+def data(trainer: Trainer, small: Recipe) -> Dataset:
+    return trainer.dataset(small, PROVIDER, SYMBOLS, END)
+
+
+@pytest.fixture(scope="module")
+def heard() -> list[tuple[str, int, int]]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def result(trainer: Trainer, small: Recipe, data: Dataset, heard: list[tuple[str, int, int]]) -> TrainingResult:
+    return trainer.run(small, data, END, lambda stage, done, total: heard.append((stage, done, total)))
+
+
+def test_last_horizon_rows_have_no_label(data: Dataset) -> None:
+    assert len(data) == len(SYMBOLS) * (BARS - 5)
+    assert data.label_end.max() == to_micros(END)
+
+
+def test_labels_are_the_returns_of_the_bars(data: Dataset) -> None:
+    close = COLUMNS[1].values[:, 3]
+    moved = close[5:] / close[:-5] - 1
+    wanted = 1.0 + (moved > 0.01) - (moved < -0.01)
+    assert (data.labels.value.xs("BB", level="symbol").to_numpy() == wanted).all()
+
+
+def test_rows_are_those_known_by_then(trainer: Trainer, small: Recipe, data: Dataset) -> None:
+    until = from_micros(int(COLUMNS[0].time[300]))
+    early = trainer.dataset(small, PROVIDER, SYMBOLS, until - timedelta(seconds=1))
+    assert early.label_end.max() == COLUMNS[0].time[299]
+    assert (data.label_end <= COLUMNS[0].time[299]).sum() == len(early)
+    np.testing.assert_array_equal(data.x[: len(early)], early.x)
+    np.testing.assert_array_equal(data.y[: len(early)], early.y)
+
+
+def test_features_are_the_recipes(data: Dataset, small: Recipe) -> None:
+    assert tuple(data.X.columns) == small.features.names
+
+
+def test_no_names_mean_all_model_features(trainer: Trainer, settings: Settings) -> None:
+    whole = trainer.dataset(recipe(settings), PROVIDER, SYMBOLS, END)
+    assert tuple(whole.X.columns) == model_features()
+    narrow = recipe(settings).model_copy(update={"features": FeatureSet(market_wide=False)})
+    assert tuple(trainer.dataset(narrow, PROVIDER, SYMBOLS, END).X.columns) == model_features(market_wide=False)
+
+
+def test_order_of_symbols_does_not_matter(trainer: Trainer, small: Recipe, data: Dataset) -> None:
+    assert trainer.dataset(small, PROVIDER, ["CC", "AA", "BB", "AA"], END).fingerprint == data.fingerprint
+
+
+def test_no_label_across_a_jump(trainer: Trainer, small: Recipe) -> None:
+    values = COLUMNS[0].values.copy()
+    values[200:, :4] /= 4.0
+    values[:, 4] = 1e5
+    jumped = InMemoryProvider([BarColumns("AA", COLUMNS[0].time, values), *COLUMNS[1:]])
+    rows = trainer.dataset(small, jumped, SYMBOLS, END).labels.value.xs("AA", level="symbol").index
+    kept = {to_micros(date.to_pydatetime()) for date in rows}
+    gone = [place for place in range(BARS - 5) if int(COLUMNS[0].time[place]) not in kept]
+    assert gone == [195, 196, 197, 198, 199]
+
+
+def test_intraday_horizon_counts_bars(trainer: Trainer, small: Recipe) -> None:
+    time = COLUMNS[0].time[0] + np.arange(BARS, dtype=np.int64) * 60_000_000
+    minutes = InMemoryProvider([BarColumns("AA", time, COLUMNS[0].values)])
+    made = trainer.dataset(small, minutes, ["AA"], END)
+    assert len(made) == BARS - 5
+    assert (made.label_end - made.timestamps == 5 * 60_000_000).all()
+
+
+@pytest.mark.parametrize("symbols", [["AA", "ZZ"], []])
+def test_symbol_without_bars_is_named(trainer: Trainer, small: Recipe, symbols: Sequence[str]) -> None:
+    with pytest.raises(TrainingError, match=r"\['ZZ'\]" if symbols else "every symbol"):
+        trainer.dataset(small, PROVIDER, symbols, END)
+
+
+def test_unknown_feature_is_named(trainer: Trainer, small: Recipe) -> None:
+    wrong = small.model_copy(update={"features": FeatureSet(names=("rsi_14", "crystal_ball"))})
+    with pytest.raises(FeatureError, match="crystal_ball"):
+        trainer.dataset(wrong, PROVIDER, SYMBOLS, END)
+
+
+def test_fit_uses_nothing_after_until(trainer: Trainer, small: Recipe, data: Dataset) -> None:
+    until = from_micros(int(COLUMNS[0].time[350]))
+    late = trainer.fit(small, data, until)
+    early = trainer.fit(small, trainer.dataset(small, PROVIDER, SYMBOLS, until), until)
+    assert late.files() == early.files()
+    assert late.last_label_end == until
+    assert late.content_hash == early.content_hash
+
+
+def test_fit_twice_gives_the_same_bytes(trainer: Trainer, small: Recipe, data: Dataset) -> None:
+    assert trainer.fit(small, data, END).manifest.to_bytes() == trainer.fit(small, data, END).manifest.to_bytes()
+
+
+def test_nothing_known_is_refused(trainer: Trainer, small: Recipe, data: Dataset) -> None:
+    with pytest.raises(TooFewRows, match="expected labels known by 2015-01-02"):
+        trainer.fit(small, data, datetime(2015, 1, 2, 22, tzinfo=UTC))
+
+
+def test_bundle_is_named_for_the_clock(result: TrainingResult) -> None:
+    assert result.bundle.version_id == "20240506_070809"
+    assert result.bundle.manifest.created_at == NOW
+
+
+def test_manifest_says_what_was_done(result: TrainingResult, small: Recipe, data: Dataset) -> None:
+    manifest = result.bundle.manifest
+    assert manifest.recipe_sha256 == small.sha256()
+    assert manifest.data.fingerprint == data.fingerprint
+    assert manifest.data.adjusted == "split"
+    assert manifest.data.sectors == "none"
+    assert manifest.split == {"train_months": 8, "test_months": 4, "step_months": 2, "embargo": None}
+    assert manifest.reference.window == 30
+    assert manifest.libraries.keys() >= {"python", "numpy", "pandas", "xgboost", "vane-signals"}
+    assert manifest.train.start == from_micros(int(COLUMNS[0].time[0]))
+    assert manifest.train.last_label_end == END
+
+
+def test_windows_and_verdict_go_on_record(result: TrainingResult) -> None:
+    manifest = result.bundle.manifest
+    assert manifest.windows == [window.to_json() for window in result.windows]
+    assert manifest.verdict == result.verdict.to_json()
+    assert manifest.verdict["sentences"]
+
+
+def test_windows_never_overlap_their_training(result: TrainingResult) -> None:
+    assert len(result.windows) >= 3
+    for window in result.windows:
+        assert window["overlaps"] == 0
+        assert window["train_end"] < window["start"]
+
+
+def test_planted_trend_has_skill(result: TrainingResult) -> None:
+    assert result.evidence.figures["skill_frequencies"] > 0.1
+    assert result.evidence.figures["accuracy"] > 0.6
+
+
+def test_progress_is_told(result: TrainingResult, heard: list[tuple[str, int, int]]) -> None:
+    windows = len(result.windows)
+    assert heard == [*(("validate", done, windows) for done in range(1, windows + 1)), ("fit", 0, 1), ("fit", 1, 1)]
+
+
+def test_result_survives_the_disk(result: TrainingResult, tmp_path: Path) -> None:
+    folder = save_bundle(result.bundle, tmp_path / result.bundle.version_id)
+    assert load_bundle(folder, recipe="direction").manifest == result.bundle.manifest
+
+
+def test_origin_follows_the_provider(trainer: Trainer, small: Recipe) -> None:
+    member = Membership("AA", END, "sector:Tech", END)
+    raw = InMemoryProvider(COLUMNS, [member], adjusted=Adjusted.NONE)
+    until = from_micros(int(COLUMNS[0].time[200]))
+    whole = trainer.dataset(small, raw, SYMBOLS, END)
+    for rows in (whole, trainer.dataset(small, raw, SYMBOLS, until)):
+        origin = trainer.fit(small, rows, until).manifest.data
+        assert (origin.adjusted, origin.sectors) == ("none", "as-of")
+
+
+def test_short_history_has_no_window(trainer: Trainer, small: Recipe) -> None:
+    until = from_micros(int(COLUMNS[0].time[200]))
+    data = trainer.dataset(small, PROVIDER, SYMBOLS, until)
+    with pytest.raises(TooFewRows, match="expected 12 months"):
+        trainer.run(small, data, until)
