@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 import structlog
 
-from signals.data.provider import DataProvider
+from signals.data.provider import SECTOR_GROUP, DataProvider
 from signals.data.records import BarColumns, Membership, to_micros
 from signals.errors import FeatureError, TooFewRows, TrainingError
 from signals.ml.artifact import ModelBundle
@@ -206,6 +206,7 @@ def _labels(columns: Sequence[BarColumns], recipe: Recipe, calendar: str) -> Tar
 
 
 def _origin(provider: DataProvider, columns: Sequence[BarColumns], fingerprint: str) -> DataOrigin:
-    mapped = any(provider.facts(Membership, bars.symbol) for bars in columns)
+    members = (member for bars in columns for member in provider.facts(Membership, bars.symbol))
+    mapped = any(member.group.startswith(SECTOR_GROUP) for member in members)
     sectors: Literal["as-of", "none"] = "as-of" if mapped else "none"
     return DataOrigin(fingerprint=fingerprint, adjusted=provider.adjusted.value, sectors=sectors)

@@ -208,6 +208,12 @@ def test_golden_rows_of_other_width_are_refused(folder: Path) -> None:
         load_bundle(folder)
 
 
+def test_reference_of_other_features_is_refused(folder: Path) -> None:
+    rewritten(folder, lambda document: document["features"].reverse())
+    with pytest.raises(BundleDamaged, match="a reference of the same ones in the same order"):
+        load_bundle(folder)
+
+
 def test_model_without_calibration_is_refused(folder: Path) -> None:
     rewritten(folder, lambda document: document["files"].pop("calibration.json"))
     with pytest.raises(BundleDamaged, match=r"expected calibration\.json"):

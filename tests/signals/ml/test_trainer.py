@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from signals.config import DataSettings, MLSettings, MonitorSettings, Settings, XGBParams
 from signals.data.calendar import TradingCalendar
@@ -44,7 +45,7 @@ def walk(symbol: str, seed: int) -> BarColumns:
 COLUMNS = [walk(symbol, seed) for seed, symbol in enumerate(SYMBOLS, start=1)]
 PROVIDER = InMemoryProvider(COLUMNS)
 END = from_micros(int(COLUMNS[0].time[-1]))
-NAMES = ("hist_vol_20", "rsi_14", "ret_5", "ret_20")
+NAMES = ("return_5", "return_21", "hist_vol_20", "rsi_14")
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +64,8 @@ def trainer(settings: Settings) -> Trainer:
 
 @pytest.fixture(scope="module")
 def small(settings: Settings) -> Recipe:
-    chosen = tuple(name for name in model_features() if name in NAMES) or model_features()[:6]
     split = SplitSpec(train_months=8, test_months=4, step_months=2)
-    return recipe(settings).model_copy(update={"features": FeatureSet(names=chosen), "split": split})
+    return recipe(settings).model_copy(update={"features": FeatureSet(names=NAMES), "split": split})
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +184,28 @@ def test_manifest_says_what_was_done(result: TrainingResult, small: Recipe, data
     assert manifest.libraries.keys() >= {"python", "numpy", "pandas", "xgboost", "vane-signals"}
     assert manifest.train.start == from_micros(int(COLUMNS[0].time[0]))
     assert manifest.train.last_label_end == END
+
+
+def test_features_without_values_are_logged(trainer: Trainer, small: Recipe) -> None:
+    wide = small.model_copy(update={"features": FeatureSet(names=(*NAMES, "pe", "volatility_level"))})
+    data = trainer.dataset(wide, PROVIDER, SYMBOLS, END)
+    with capture_logs() as logs:
+        bundle = trainer.fit(wide, data, END)
+    note = "2 of 6 features had no value in training: pe, volatility_level"
+    assert bundle.manifest.notes == [note]
+    assert [entry["note"] for entry in logs if entry["event"] == "training.features"] == [note]
+
+
+def test_progress_is_optional(trainer: Trainer, small: Recipe, data: Dataset, result: TrainingResult) -> None:
+    again = trainer.run(small, data, END)
+    assert again.bundle.manifest.to_bytes() == result.bundle.manifest.to_bytes()
+    assert again.verdict == result.verdict
+
+
+def test_universe_membership_is_no_sector(trainer: Trainer, small: Recipe) -> None:
+    member = Membership("AA", END, "universe:large", END)
+    data = trainer.dataset(small, InMemoryProvider(COLUMNS, [member]), SYMBOLS, END)
+    assert trainer.fit(small, data, END).manifest.data.sectors == "none"
 
 
 def test_windows_and_verdict_go_on_record(result: TrainingResult) -> None:
