@@ -64,4 +64,4 @@ def test_kill_leaves_a_whole_log(make_bundle: Callable[..., ModelBundle], tmp_pa
 
 @pytest.mark.soak
 def test_many_kills_leave_a_whole_log(make_bundle: Callable[..., ModelBundle], tmp_path: Path) -> None:
-    check(make_bundle, tmp_path, 60)
+    check(make_bundle, tmp_path, 20)
