@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from signals.config import MLSettings, Settings, XGBParams
 from signals.data.calendar import TradingCalendar
@@ -61,17 +62,56 @@ def planted() -> Planted:
     return Planted(settings, provider, {column.symbol: column.bars() for column in columns}, bundle)
 
 
-def trending(symbol: str, seed: int, *, bars: int = BARS, start: str = "2014-01-02") -> BarColumns:
-    """Return daily bars whose log return is +-1% in trends of 20 to 60 sessions, plus noise of half a per cent."""
+def trending(symbol: str, seed: int, *, bars: int = BARS, noise: float = 0.005, shortest: int = 20) -> BarColumns:
+    """Return daily bars from 2014 whose log return is +-1% in trends of `shortest` sessions or more, plus noise."""
     rng = np.random.default_rng([7, seed])
-    lengths = rng.integers(20, 60, bars)
-    sign = np.repeat(np.where(np.arange(len(lengths)) % 2 == seed % 2, 1.0, -1.0), lengths)[:bars]
-    close = 50 * np.exp(np.cumsum(0.01 * sign + 0.005 * rng.standard_normal(bars)))
-    opening = np.concatenate([[50.0], close[:-1]]) * np.exp(0.001 * rng.standard_normal(bars))
-    spread = 1 + 0.003 * rng.random((2, bars))
-    high, low = np.maximum(opening, close) * spread[0], np.minimum(opening, close) / spread[1]
-    volume = np.round(1e6 * np.exp(0.2 * rng.standard_normal(bars)))
+    lengths = rng.integers(shortest, 2 * shortest + 20, bars)
+    sign = np.repeat(np.where(np.arange(bars) % 2 == seed % 2, 1.0, -1.0), lengths)[:bars]
+    close = 50 * np.exp(np.cumsum(0.01 * sign + noise * rng.standard_normal(bars)))
+    return BarColumns(symbol, _sessions(bars), _bars(close, rng))
+
+
+@pytest.fixture(scope="session")
+def trending_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write daily session bars of four trending symbols, five and a half years: a model can learn them."""
+    return _csv(
+        tmp_path_factory.mktemp("trending"),
+        [trending(f"T{seed}", seed, bars=1400, noise=0.004, shortest=50) for seed in range(4)],
+    )
+
+
+@pytest.fixture(scope="session")
+def noise_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write daily session bars of four random walks, four years: there is nothing to learn."""
+    return _csv(tmp_path_factory.mktemp("noise"), [random_walk(f"N{seed}", seed) for seed in range(4)])
+
+
+def random_walk(symbol: str, seed: int) -> BarColumns:
+    """Return 1,000 daily bars without any memory: log returns of 1% standard deviation."""
+    rng = np.random.default_rng([11, seed])
+    close = 50 * np.exp(np.cumsum(0.01 * rng.standard_normal(1000)))
+    return BarColumns(symbol, _sessions(1000), _bars(close, rng))
+
+
+def _sessions(bars: int) -> NDArray[np.int64]:
     closes = TradingCalendar("XNYS").closes
-    first = int(np.searchsorted(closes, to_micros(datetime.fromisoformat(start).replace(tzinfo=UTC))))
-    values = np.ascontiguousarray(np.column_stack([opening, high, low, close, volume]))
-    return BarColumns(symbol, closes[first : first + bars].copy(), values)
+    first = int(np.searchsorted(closes, to_micros(datetime(2014, 1, 2, tzinfo=UTC))))
+    return closes[first : first + bars].copy()
+
+
+def _bars(close: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    opening = np.concatenate([[close[0]], close[:-1]]) * np.exp(0.001 * rng.standard_normal(len(close)))
+    spread = 1 + 0.003 * rng.random((2, len(close)))
+    high, low = np.maximum(opening, close) * spread[0], np.minimum(opening, close) / spread[1]
+    volume = np.round(1e6 * np.exp(0.2 * rng.standard_normal(len(close))))
+    return np.ascontiguousarray(np.column_stack([opening, high, low, close, volume]))
+
+
+def _csv(folder: Path, columns: list[BarColumns]) -> Path:
+    path = folder / "bars.csv"
+    lines = ["date,symbol,open,high,low,close,volume"]
+    for column in columns:
+        for time, row in zip(column.time.tolist(), column.values.tolist(), strict=True):
+            lines.append(",".join([f"{from_micros(time):%Y-%m-%d}", column.symbol, *map(repr, row)]))
+    path.write_text("\n".join(lines) + "\n")
+    return path

@@ -29,6 +29,18 @@ app = typer.Typer(
     epilog="First run: [bold]vane demo[/bold]. Your bars: [bold]vane demo --data FILE --stamped session[/bold].",
 )
 
+
+@app.callback()
+def _quiet_logs() -> None:
+    # Standard output is for results: only errors are logged, to standard error; commands say the rest themselves.
+    import structlog
+
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
 app.command()(demo)
 app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")
@@ -40,7 +52,6 @@ app.command()(events)
 
 def main() -> None:
     """Run the command line; exit 0, 1 (refused input, failed check) or 2 (usage)."""
-    _quiet_logs()
     try:
         app()
     except (VaneError, BarError, EngineError) as error:
@@ -49,13 +60,3 @@ def main() -> None:
     except KeyboardInterrupt:
         errors.print("interrupted")
         sys.exit(130)
-
-
-def _quiet_logs() -> None:
-    """Keep standard output for results: only errors are logged, to standard error; commands say the rest themselves."""
-    import structlog
-
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

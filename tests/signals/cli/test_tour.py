@@ -1,0 +1,198 @@
+"""The commands that train and replay, from files to figures."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from signals.cli.app import app
+from signals.errors import ConfigError, DataError, RegistryError, TooFewRows, VaneError
+from signals.events.log import EventLog
+from signals.events.schema import EventKind
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner(env={"COLUMNS": "120", "NO_COLOR": "1"}).invoke(app, list(arguments))
+
+
+def refusal(result: Result) -> VaneError:
+    assert isinstance(result.exception, VaneError), result.output
+    return result.exception
+
+
+@pytest.fixture(scope="module")
+def small() -> Any:
+    """Keep fits small: the tour is what is tested."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SA_ML__XGB_PARAMS__N_ESTIMATORS", "12")
+        patch.setenv("SA_ML__XGB_PARAMS__MAX_DEPTH", "3")
+        patch.setenv("SA_ML__XGB_PARAMS__LEARNING_RATE", "0.3")
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def learnt(small: pytest.MonkeyPatch, trending_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder in which the demo's model passed the gate."""
+    folder = tmp_path_factory.mktemp("learnt")
+    shutil.copy(trending_csv, folder)
+    small.chdir(folder)
+    result = invoke("demo", "--data", "bars.csv", "--stamped", "session", "--json")
+    assert result.exit_code == 0, result.output
+    (folder / "demo.json").write_text(result.stdout)
+    return folder
+
+
+@pytest.fixture
+def here(learnt: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(learnt)
+    return learnt
+
+
+def test_a_model_that_earned_it_is_promoted_and_trades(here: Path) -> None:
+    body = json.loads((here / "demo.json").read_text())
+    assert body["training"]["verdict"]["passed"] is True
+    assert body["training"]["promoted"] is True
+    replay = body["replay"]
+    assert replay["shadow"] is False
+    assert replay["signals"] == replay["backtest"]["signals"] > 100
+    assert replay["rows"] == sum(count for _, _, count in replay["confidence"]["buckets"])
+    silent = sum(replay["abstained"].values())
+    assert replay["rows"] == replay["signals"] + silent
+    assert replay["backtest"]["failures"] == {}
+
+
+def test_what_was_said_is_in_the_runs_log(here: Path) -> None:
+    replay = json.loads((here / "demo.json").read_text())["replay"]
+    with EventLog(here / replay["events"]) as log:
+        assert len(log.read(kinds=[EventKind.SIGNAL], limit=100_000)) == replay["signals"]
+        assert len(list(log.decisions("MLSignalStrategy", 10_000))) == replay["decisions"]
+
+
+def test_backtest_replays_the_active_model_to_the_same_signals(here: Path) -> None:
+    first = json.loads((here / "demo.json").read_text())["replay"]
+    start = first["backtest"]["start"]
+    result = invoke("backtest", "--data", "bars.csv", "--stamped", "session", "--start", start, "--json")
+    again = json.loads(result.stdout)
+    assert again["model_version"] == first["model_version"]
+    assert again["backtest"] == first["backtest"]
+    assert again["confidence"] == first["confidence"]
+    ids = []
+    for path in (first["events"], again["events"]):
+        with EventLog(here / path) as log:
+            ids.append([event.id for event in log.read(limit=100_000)])
+    assert ids[0] == ids[1]
+
+
+def test_backtest_speaks_to_people(here: Path) -> None:
+    result = invoke("backtest", "--data", "bars.csv", "--stamped", "session", "--symbols", "2")
+    assert result.exit_code == 0, result.output
+    for said in ("confidence", "signals", "account:", "latest decision", "vane events --run"):
+        assert said in result.output
+
+
+def test_an_unknown_version_is_refused(here: Path) -> None:
+    error = refusal(invoke("backtest", "--data", "bars.csv", "--stamped", "session", "--model", "19990101_000000"))
+    assert isinstance(error, RegistryError)
+    assert "vane models list" in str(error)
+
+
+def test_no_active_model_is_said(noise_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    error = refusal(invoke("backtest", "--data", str(noise_csv), "--stamped", "session"))
+    assert "no active model" in str(error)
+
+
+def test_a_time_that_is_none_is_refused(here: Path) -> None:
+    error = refusal(invoke("backtest", "--data", "bars.csv", "--stamped", "session", "--start", "yesterday"))
+    assert isinstance(error, DataError)
+    assert "--start" in str(error)
+
+
+def test_noise_is_refused_and_replays_in_shadow(
+    small: pytest.MonkeyPatch, noise_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = invoke("demo", "--data", str(noise_csv), "--stamped", "session")
+    assert result.exit_code == 0, result.output
+    for said in ("Refused", "registered, not promoted", "runs in shadow", "Latest decision", "vane models show"):
+        assert said in result.output
+    assert list(Path("models/direction").glob("activations/*.json")) == []
+
+
+def test_training_ends_where_it_is_told_to(
+    small: pytest.MonkeyPatch, noise_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = invoke("train", "--data", str(noise_csv), "--stamped", "session", "--until", "2017-06-30", "--json")
+    body = json.loads(result.stdout)
+    manifest = json.loads((Path(body["path"]) / "manifest.json").read_text())
+    assert manifest["train"]["last_label_end"] <= "2017-06-30"
+    assert max(window["end"] for window in body["windows"]) <= "2017-06-30"
+
+
+def test_training_speaks_to_people(
+    small: pytest.MonkeyPatch, noise_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = invoke("train", "--data", str(noise_csv), "--stamped", "session", "--symbols", "2")
+    assert result.exit_code == 0, result.output
+    for said in ("rows read", "log loss", "calibration error", "registered", "the active model stays"):
+        assert said in result.output
+
+
+def test_too_little_history_is_said(trending_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = trending_csv.read_text().splitlines()
+    Path("short.csv").write_text("\n".join([lines[0], *(line for line in lines if line < "2016-06")][:2000]) + "\n")
+    error = refusal(invoke("demo", "--data", "short.csv", "--stamped", "session"))
+    assert isinstance(error, TooFewRows)
+    assert "last year" in str(error)
+
+
+def test_data_needs_to_say_what_its_times_mean() -> None:
+    assert isinstance(refusal(invoke("demo", "--data", "bars.csv")), ConfigError)
+
+
+def test_reference_series_are_looked_at_and_not_traded(here: Path, trending_csv: Path, tmp_path: Path) -> None:
+    market = tmp_path / "market.csv"
+    lines = trending_csv.read_text().splitlines()
+    market.write_text("\n".join([lines[0], *(line.replace("T0", "^GSPC") for line in lines if ",T0," in line)]) + "\n")
+    options = ["--data", "bars.csv", "--stamped", "session", "--market", str(market), "--json"]
+    result = invoke("backtest", *options)
+    body = json.loads(result.stdout)
+    assert body["backtest"]["failures"] == {}
+    assert "market series: ^GSPC" in result.stderr
+    assert body["rows"] == 4 * body["decisions"]
+
+
+def test_the_sample_tour_runs(small: pytest.MonkeyPatch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SA_ML__XGB_PARAMS__N_ESTIMATORS", "3")
+    result = invoke("demo")
+    assert result.exit_code == 0, result.output
+    for said in ("AAPL, FB, GOOG, IBM, MSFT", "FB (196)", "too little history yet"):
+        assert said in result.output
+
+
+@pytest.mark.real_data
+def test_the_tour_runs_on_fifty_real_symbols(
+    small: pytest.MonkeyPatch, real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SA_ML__XGB_PARAMS__N_ESTIMATORS", "3")
+    result = invoke(
+        "demo", "--data", str(real_data / "stocks_daily_2013_2018.parquet"), "--stamped", "session", "--json"
+    )
+    assert result.exit_code == 0, result.output
+    body = json.loads(result.stdout)
+    assert body["data"]["read"] == body["data"]["kept"] + body["data"]["quarantined"]
+    assert (
+        len(Path("var/quarantine/stocks_daily_2013_2018.csv").read_text().splitlines())
+        == body["data"]["quarantined"] + 1
+    )
+    assert body["replay"]["rows"] == 50 * body["replay"]["decisions"]
