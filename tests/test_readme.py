@@ -1,0 +1,91 @@
+"""The README is true: every command in it runs, and its example works."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from typer.testing import CliRunner
+
+from signals.cli.app import app
+from signals.ml.artifact import save_bundle
+from signals.ml.registry import ModelRegistry
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def commands() -> list[list[str]]:
+    lines = [line for block in blocks("sh") for line in block.splitlines() if line.strip()]
+    return [shlex.split(line, comments=True) for line in lines]
+
+
+@pytest.fixture
+def _logs_as_before() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.mark.usefixtures("_logs_as_before")
+def test_vane_commands_run_in_order(trending_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SA_ML__XGB_PARAMS__N_ESTIMATORS", "12")
+    monkeypatch.setenv("SA_ML__XGB_PARAMS__LEARNING_RATE", "0.3")
+    shutil.copy(trending_csv, tmp_path)
+    ran = [words[1:] for words in commands() if words[0] == "vane"]
+    assert len(ran) >= 6
+    for arguments in ran:
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code == 0, f"vane {' '.join(arguments)}: {result.output}{result.exception!r}"
+
+
+def test_make_targets_are_there() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    named = {words[1] for words in commands() if words[0] == "make"}
+    assert {"demo", "test"} <= named
+    for target in named:
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+
+
+def test_the_example_gives_signals(
+    planted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = planted.bundle.manifest.model_copy(update={"verdict": {"passed": True, "sentences": ["Planted."]}})
+    registry = ModelRegistry(tmp_path / "models")
+    made = save_bundle(
+        type(planted.bundle)(manifest, planted.bundle.estimator, planted.bundle.calibrator), tmp_path / "b"
+    )
+    registry.register(planted.bundle.version_id, made, {})
+    registry.promote(planted.bundle.version_id, actor="test")
+    monkeypatch.chdir(tmp_path)
+    (example,) = blocks("python")
+    assert len(example.splitlines()) <= 24
+    names: dict[str, Any] = {}
+    exec(compile(example, "README.md", "exec"), names)  # noqa: S102 (our own README)
+    names["on_new_bars"](dict(planted.bars))
+    said = capsys.readouterr().out
+    assert planted.bundle.version_id in said
+    assert "because" in said
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+        if not target.startswith("https://"):
+            assert (page.parent / target).exists(), target
+
+
+def test_nothing_speaks_of_the_machine() -> None:
+    for page in PAGES:
+        assert not re.search(r"/work/|/root/|/tmp/", page.read_text(encoding="utf-8")), page
