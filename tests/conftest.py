@@ -82,15 +82,15 @@ def trending_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def noise_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write daily session bars of four random walks, four years: there is nothing to learn."""
+    """Write daily session bars of four random walks, five years: there is nothing to learn."""
     return _csv(tmp_path_factory.mktemp("noise"), [random_walk(f"N{seed}", seed) for seed in range(4)])
 
 
 def random_walk(symbol: str, seed: int) -> BarColumns:
-    """Return 1,000 daily bars without any memory: log returns of 1% standard deviation."""
+    """Return 1,250 daily bars without any memory: log returns of 1% standard deviation."""
     rng = np.random.default_rng([11, seed])
-    close = 50 * np.exp(np.cumsum(0.01 * rng.standard_normal(1000)))
-    return BarColumns(symbol, _sessions(1000), _bars(close, rng))
+    close = 50 * np.exp(np.cumsum(0.01 * rng.standard_normal(1250)))
+    return BarColumns(symbol, _sessions(1250), _bars(close, rng))
 
 
 def _sessions(bars: int) -> NDArray[np.int64]:

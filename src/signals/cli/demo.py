@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.rule import Rule
@@ -72,7 +72,10 @@ class _Tour:
         chosen = _recipe(self.inputs)
         with stage_progress() if not self.quiet else nullcontext() as progress:
             try:
-                trained = train_and_register(self.inputs, chosen, self.cut, actor="vane demo", progress=progress)
+                # A tour must never take the place of a model that somebody trades on.
+                trained = train_and_register(
+                    self.inputs, chosen, self.cut, actor="vane demo", replace=False, progress=progress
+                )
             except TooFewRows as error:
                 raise TooFewRows(f"{error} (the demo keeps the last year, from {self.cut:%Y-%m-%d}, unseen)") from None
         if not self.quiet:
@@ -128,9 +131,10 @@ class _Tour:
 
     def _show_training(self, trained: Trained, recipe: Recipe) -> None:
         split, figures = recipe.split, trained.result.evidence.figures
-        console.print(
-            f"  {len(trained.result.bundle.features)} features a row, {figures['rows']:,.0f} rows out of sample"
-        )
+        bundle = trained.result.bundle
+        console.print(f"  {len(bundle.features)} features a row, {figures['rows']:,.0f} rows out of sample")
+        for note in bundle.manifest.notes:
+            console.print(f"  [dim]{note.partition(':')[0]} (vane models show lists them)[/]")
         console.print(
             f"  windows: train {split.train_months} months, test {split.test_months}, step {split.step_months}; "
             f"labels look {recipe.target.horizon} sessions ahead and are purged"
@@ -138,7 +142,9 @@ class _Tour:
         show_windows(trained.result.windows)
         self._title(3, "Calibration and verdict")
         show_verdict(trained.result.verdict, figures)
-        outcome = "promoted to active" if trained.promoted else "registered, not promoted"
+        outcome = "registered, promoted to active" if trained.promoted else "registered, not promoted"
+        if trained.result.verdict.passed and not trained.promoted:
+            outcome += ": another model is active, and a demo never replaces it (vane models promote does)"
         console.print(f"  version [bold]{trained.version.version_id}[/]: {outcome}")
 
     def _title(self, number: int, text: str) -> None:
@@ -154,12 +160,8 @@ def _sample() -> Inputs:
 
 
 def _recipe(inputs: Inputs) -> Recipe:
-    """Return the recipe `direction` with windows that suit a tour: tests of a year, none twice; shorter if need be."""
-    from signals.data.records import from_micros
+    """Return the recipe `direction` with tests that follow one another: half a year each, no date twice."""
     from signals.ml.recipe import SplitSpec
     from signals.recipes.direction import recipe
 
-    first = from_micros(min(int(inputs.provider.columns(symbol).time[0]) for symbol in inputs.universe))
-    years: float = (inputs.end - _YEAR - first) / _YEAR
-    months: dict[str, Any] = {"test_months": 12, "step_months": 12} if years >= 6 else {"step_months": 6}
-    return recipe(inputs.settings).model_copy(update={"split": SplitSpec(**months)})
+    return recipe(inputs.settings).model_copy(update={"split": SplitSpec(step_months=6)})

@@ -95,9 +95,21 @@ def read_inputs(
 
 
 def train_and_register(
-    inputs: Inputs, recipe: Recipe, until: datetime, *, actor: str, progress: Progress | None = None
+    inputs: Inputs,
+    recipe: Recipe,
+    until: datetime,
+    *,
+    actor: str,
+    replace: bool = True,
+    progress: Progress | None = None,
 ) -> Trained:
-    """Train on what was known by `until`, judge, register, and promote if the verdict is positive."""
+    """Train on what was known by `until`, judge, register, and promote if the gate let it pass.
+
+    Parameters
+    ----------
+    replace
+        Whether a model that is active already may be replaced.
+    """
     from signals.data.records import to_micros
     from signals.feature_store import FeatureStore
     from signals.ml.artifact import save_bundle
@@ -115,12 +127,10 @@ def train_and_register(
     with tempfile.TemporaryDirectory() as folder:
         bundle = save_bundle(result.bundle, Path(folder) / result.bundle.version_id)
         version = registry.register(result.bundle.version_id, bundle, metrics)
-    promoted = result.verdict.passed and registry.promote(
-        version.version_id,
-        expected=history[-1].number if history else 0,
-        actor=actor,
-        reason="passed the gate",
-    )
+    promoted = result.verdict.passed and (replace or registry.get_active(recipe.name) is None)
+    if promoted:
+        number = history[-1].number if history else 0
+        registry.promote(version.version_id, expected=number, actor=actor, reason="passed the gate")
     return Trained(result, version, promoted)
 
 

@@ -68,11 +68,11 @@ def show_quality(report: QualityReport) -> None:
 
 def show_windows(windows: Sequence[WindowResult]) -> None:
     """Print one line a walk-forward window: log loss against both baselines."""
-    table = Table("test window", "rows", "log loss", "frequencies", "volatility", "skill", "accuracy", "ECE", box=None)
+    table = Table("tested from", "rows", "log loss", "frequencies", "volatility", "skill", "accuracy", "ECE", box=None)
     for column in table.columns[1:]:
         column.justify = "right"
     for window in windows:
-        span = f"{window['start']:%Y-%m} to {window['end']:%Y-%m}" if window["start"] else "no rows"
+        span = f"{window['start']:%Y-%m-%d}" if window["start"] else "no rows"
         if window["skipped"]:
             table.add_row(span, f"{window['rows']:.0f}", f"[yellow]skipped:[/] {escape(window['skipped'])}")
             continue

@@ -21,6 +21,7 @@ BASELINES = {"frequencies": "class frequencies", "volatility": "the volatility t
 """What a model is measured against, and what it is called in a sentence."""
 
 WORDS = {
+    "dates": "Out-of-sample dates",
     "ece": "Calibration error",
     "log_loss": "Log loss",
     "accuracy": "Accuracy",

@@ -21,6 +21,8 @@ window takes 2.1 and 2.9 s of processor time. XGBoost's own 256 take three times
 """
 
 _GATE = (
+    # Half a year of dates holds six blocks of the bootstrap: a bound from so few is luck.
+    GateRule(metric="dates", op=">=", bound=250, versus="a year of sessions"),
     GateRule(metric="skill_frequencies_lower", op=">", bound=0.0, versus="the class frequencies"),
     GateRule(metric="skill_volatility_lower", op=">", bound=0.0, versus="a table of frequencies by volatility"),
     GateRule(metric="ece", op="<=", bound=0.03, versus="what happened, on the pooled record"),

@@ -5,9 +5,12 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from signals.cli.common import console
+
 
 @pytest.fixture(autouse=True)
-def _logs_as_before() -> Iterator[None]:
-    """Commands configure logging for their process; the next test must not notice."""
+def _same_terminal() -> Iterator[None]:
+    """Give every test a wide terminal, and the next test the logging that it had before."""
+    console.width = 160
     yield
     structlog.reset_defaults()
