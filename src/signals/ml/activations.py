@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from signals.errors import RegistryError
 from signals.ml.durable import sync_folder, write_durably
@@ -74,8 +74,22 @@ class Activation:
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Activation:
-        """Read what `to_json` wrote."""
-        return cls(**{**fields, "at": datetime.fromisoformat(fields["at"])})
+        """Read what `to_json` wrote.
+
+        Raises
+        ------
+        ValueError, TypeError, KeyError
+            If it cannot be what `to_json` wrote: a slot that nobody asks for would pass unseen, and the version before
+            it would be in force again.
+        """
+        made = cls(**{**fields, "at": datetime.fromisoformat(fields["at"])})
+        if made.slot not in get_args(Slot):
+            raise ValueError(f"expected a slot of {', '.join(get_args(Slot))}, was {made.slot!r}")
+        if made.at.tzinfo is None:
+            raise ValueError(f"expected an aware time, was {fields['at']!r}")
+        if made.restores is not None and not 0 < made.restores < made.number:
+            raise ValueError(f"expected `restores` before {made.number}, was {made.restores!r}")
+        return made
 
 
 class ActivationLog:

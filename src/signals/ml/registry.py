@@ -6,23 +6,19 @@ with, ``models/<recipe>/activations/`` the log. Nothing is ever overwritten.
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from signals.data.atomic import replacing
-from signals.errors import ActivationConflict, BundleDamaged, BundleError, RegistryError
+from signals.errors import ActivationConflict, BundleDamaged, BundleError, EventLogError, RegistryError
 from signals.events.schema import Event, EventKind
 from signals.ml.activations import Activation, ActivationLog, Slot, earlier, newest_of
 from signals.ml.artifact import MANIFEST, Manifest, ModelBundle, load_bundle, manifest_sha256
 from signals.ml.durable import move_in
-from strategy.signal import canonical_json
+from signals.ml.versions import ModelVersion, read_figures, write_figures
 
 if TYPE_CHECKING:
     from signals.events.log import EventLog
@@ -32,29 +28,6 @@ __all__ = ["Activation", "ModelRegistry", "ModelVersion", "Slot"]
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RECIPE = re.compile(r"[a-z][a-z0-9-]{0,63}")
 _ACTIVATIONS = "activations"
-
-
-@dataclass(frozen=True, slots=True)
-class ModelVersion:
-    """A registered version.
-
-    Parameters
-    ----------
-    path
-        Its bundle's folder.
-    metrics
-        Figures it was registered with.
-    passed
-        Whether the gate let it through.
-    """
-
-    version_id: str
-    recipe: str
-    path: Path
-    metrics: Mapping[str, float]
-    created_at: datetime
-    is_active: bool
-    passed: bool
 
 
 class ModelRegistry:
@@ -96,9 +69,7 @@ class ModelRegistry:
                 raise RegistryError(f"version {version_id}: expected the registered bytes, were others; use a new id")
             return self._version(home)
         home.parent.mkdir(parents=True, exist_ok=True)
-        figures = {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
-        with replacing(home.with_name(f"{version_id}.metrics.json")) as path:
-            path.write_text(canonical_json(figures) + "\n")
+        write_figures(home, metrics)
         move_in(source, home)
         return self._version(home)
 
@@ -126,6 +97,8 @@ class ModelRegistry:
             There is a newer activation than `expected`.
         BundleError
             The bundle is damaged.
+        EventLogError
+            The version is in force, but its event could not be written.
         """
         home = self._home(version_id)
         if slot == "active" and not self._version(home).passed:
@@ -197,10 +170,7 @@ class ModelRegistry:
             return None
         home = self._home(activation.version_id)
         bundle = load_bundle(home, recipe=recipe)
-        if manifest_sha256(home) != activation.manifest_sha256:
-            raise BundleDamaged(
-                f"{home}: expected the bytes of activation {activation.number}, were others; restore it"
-            )
+        _require_activated(home, activation)
         return bundle
 
     def verify(self, version_id: str) -> None:
@@ -244,12 +214,24 @@ class ModelRegistry:
                 return True
 
     def _in_force(self, entry: Activation | None) -> ModelVersion | None:
-        return None if entry is None or entry.version_id is None else self._version(self._home(entry.version_id))
+        if entry is None or entry.version_id is None:
+            return None
+        home = self._home(entry.version_id)
+        _require_activated(home, entry)
+        return self._version(home)
 
     def _tell(self, recipe: str, history: list[Activation]) -> None:
-        if self._log is not None:
-            kind = EventKind.ACTIVATION
+        if self._log is None:
+            return
+        kind = EventKind.ACTIVATION
+        try:
             self._log.append([Event(kind, entry.at, {"recipe": recipe, **entry.to_json()}) for entry in history])
+        except EventLogError as error:
+            newest = history[-1]
+            raise EventLogError(
+                f"{newest.version_id} is in force as {newest.slot} (activation {newest.number}), but its event could "
+                f"not be written; the next activation catches up: {error}"
+            ) from error
 
     def _find(self, version_id: str) -> Path | None:
         _check_name(version_id)
@@ -266,12 +248,11 @@ class ModelRegistry:
     def _version(self, home: Path) -> ModelVersion:
         manifest = _manifest(home)
         newest = newest_of(self.history(home.parent.name), "active")
-        metrics = home.with_name(f"{home.name}.metrics.json")
         return ModelVersion(
             home.name,
             home.parent.name,
             home,
-            json.loads(metrics.read_bytes()) if metrics.exists() else {},
+            read_figures(home),
             manifest.created_at,
             newest is not None and newest.version_id == home.name,
             manifest.verdict.get("passed") is True,
@@ -288,6 +269,11 @@ def _manifest(home: Path) -> Manifest:
         return Manifest.from_bytes(path.read_bytes(), str(path))
     except OSError as error:
         raise BundleDamaged(f"{path}: expected a manifest, was {error.strerror}; restore the bundle") from None
+
+
+def _require_activated(home: Path, activation: Activation) -> None:
+    if manifest_sha256(home) != activation.manifest_sha256:
+        raise BundleDamaged(f"{home}: expected the bytes of activation {activation.number}, were others; restore it")
 
 
 def _check_name(version_id: str) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from signals.errors import VaneError
+import structlog
+
 from signals.ml.registry import Activation, ModelRegistry, Slot
 
 if TYPE_CHECKING:
@@ -82,14 +83,16 @@ class ActiveModel:
             self._loader.join()
 
     def _load(self) -> None:
-        newest = self._log.newest()
+        newest = self._number
         try:
+            newest = self._log.newest()
             mine = [entry for entry in self._log.read(newest) if entry.slot == self._slot]
             # The log may have grown by the other slot only: then what is in use stays.
             if mine and mine[-1].number > self._number:
                 self._bundle = self._registry.load(mine[-1], self._recipe)
-        except (VaneError, OSError) as error:
+        except Exception as error:  # whatever it is, trading goes on with the model in use
             self._failures = [*self._failures[1 - _KEPT_FAILURES :], f"activation {newest}: {error}"]
+            structlog.get_logger(__name__).error("models.not_loaded", activation=newest, reason=str(error))
         # A version that failed is not tried again at every slice; the next activation is.
         self._number = newest
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from signals.errors import ActivationConflict, BundleDamaged, BundleError, RegistryError
+from signals.errors import ActivationConflict, BundleDamaged, BundleError, EventLogError, RegistryError
 from signals.events.log import EventLog
 from signals.events.schema import EventKind
 from signals.ml.artifact import ModelBundle, save_bundle
@@ -219,6 +219,57 @@ def test_a_damaged_activation_is_named(registry: ModelRegistry, register: Regist
     path.write_bytes(whole.replace(b'"number":1', b'"number":2'))
     with pytest.raises(RegistryError, match="was 2"):
         registry.get_active()
+
+
+@pytest.mark.parametrize(
+    ("whole", "flipped"),
+    [
+        (b'"slot":"active"', b'"slot":"actjve"'),
+        (b'+00:00"', b'"'),
+        (b'"restores":null', b'"restores":7'),
+        (b'"restores":null', b'"restores":"x"'),
+    ],
+)
+def test_an_activation_that_cannot_be_is_refused(
+    registry: ModelRegistry, register: Register, whole: bytes, flipped: bytes
+) -> None:
+    registry.promote(register("a"))
+    registry.promote(register("b", seed=1))
+    path = registry.activations().path(2)
+    content = path.read_bytes()
+    assert whole in content
+    path.write_bytes(content.replace(whole, flipped))
+    with pytest.raises(RegistryError, match=r"00000002\.json.*restore it"):
+        registry.get_active()  # never a, which was in force before
+
+
+def test_an_activation_of_another_version_s_bytes_is_refused(registry: ModelRegistry, register: Register) -> None:
+    registry.promote(register("a"))
+    register("b", seed=1)
+    path = registry.activations().path(1)
+    path.write_bytes(path.read_bytes().replace(b'"version_id":"a"', b'"version_id":"b"'))
+    with pytest.raises(BundleDamaged, match="activation 1"):
+        registry.get_active()
+
+
+@pytest.mark.parametrize("content", [b'{"log_loss":1.0', b"[]", b'{"log_loss":null}', b"\xff"])
+def test_damaged_figures_are_named(registry: ModelRegistry, register: Register, content: bytes) -> None:
+    registry.promote(register("a"))
+    (registry.root / "direction" / "a.metrics.json").write_bytes(content)
+    with pytest.raises(BundleDamaged, match=r"a\.metrics\.json.*restore or delete"):
+        registry.get_active()
+    (registry.root / "direction" / "a.metrics.json").unlink()
+    assert active(registry) == "a"
+
+
+def test_a_promotion_whose_event_is_refused_is_said_to_be_made(
+    registry: ModelRegistry, register: Register, tmp_path: Path
+) -> None:
+    register("a")
+    (tmp_path / "file").touch()
+    with pytest.raises(EventLogError, match="a is in force as active"):
+        ModelRegistry(registry.root, log=EventLog(tmp_path / "file" / "events.db")).promote("a")
+    assert active(registry) == "a"
 
 
 def test_listing_passes_over_a_damaged_version(registry: ModelRegistry, register: Register) -> None:

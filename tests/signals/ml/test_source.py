@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from signals.errors import BundleError
 from signals.ml.artifact import ModelBundle, save_bundle
@@ -118,6 +119,26 @@ def test_a_damaged_model_is_not_tried_again_but_the_next_is(registry: ModelRegis
     source.at(NOW)
     source.wait()
     assert named(source) == "c"
+
+
+def test_any_failure_keeps_the_model_in_use_and_is_logged(
+    registry: ModelRegistry, register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.promote(register("a"))
+    source = ActiveModel(registry)
+    source.at(NOW)
+
+    def broken(*_: Any) -> None:
+        raise MemoryError("no more")
+
+    registry.promote(register("b", seed=1))
+    monkeypatch.setattr(registry, "load", broken)
+    with capture_logs() as logged:
+        source.at(NOW)
+        source.wait()
+    assert named(source) == "a"
+    assert source.failures == ("activation 2: no more",)
+    assert [(line["log_level"], line["activation"]) for line in logged] == [("error", 2)]
 
 
 def test_failures_are_kept_within_bounds(registry: ModelRegistry, register: Register) -> None:
