@@ -74,7 +74,7 @@ def decode_decision(body: bytes) -> Decision:
             abstained={Abstention(reason): tuple(names) for reason, names in header["abstained"].items()},
             signals=tuple(_signal(fields) for fields in header["signals"]),
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise EventLogError(f"the bytes of a decision are damaged: {error}; restore the event log's file") from error
 
 

@@ -183,22 +183,29 @@ class EventLog:
         return self._connection
 
     def _prepare(self, db: sqlite3.Connection) -> None:
+        schema = self._schema(db)  # before anything is written: switching to WAL would change a foreign file
         _write_ahead(db)
         db.execute("PRAGMA synchronous = FULL")
-        if db.execute("PRAGMA user_version").fetchone()[0] != SCHEMA:
-            db.execute("BEGIN IMMEDIATE")
-            # Asked again inside the transaction: another process may have made the tables in between.
-            found = db.execute("PRAGMA user_version").fetchone()[0]
-            foreign = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            if found not in (0, SCHEMA) or (found == 0 and foreign):
-                raise EventLogError(
-                    f"event log {self.path}: expected schema {SCHEMA}, was {found if found else 'a foreign database'}; "
-                    "name another file, or use the version of Vane that wrote it"
-                )
-            if found == 0:
-                for statement in _TABLES:
-                    db.execute(statement)
-            db.execute("COMMIT")
+        if schema == SCHEMA:
+            return
+        db.execute("BEGIN IMMEDIATE")
+        # Asked again inside the transaction: another process may have made the tables in between.
+        if self._schema(db) != SCHEMA:
+            for statement in _TABLES:
+                db.execute(statement)
+        db.execute("COMMIT")
+
+    def _schema(self, db: sqlite3.Connection) -> int:
+        """Return the file's schema, 0 for an empty one; refuse any other than ours."""
+        # One statement sees one state, whatever another process commits in between.
+        query = "SELECT user_version, (SELECT count(*) FROM sqlite_master) FROM pragma_user_version"
+        found, tables = db.execute(query).fetchone()
+        if found not in (0, SCHEMA) or (found == 0 and tables):
+            raise EventLogError(
+                f"event log {self.path}: expected schema {SCHEMA}, was {found if found else 'a foreign database'}; "
+                "name another file, or use the version of Vane that wrote it"
+            )
+        return int(found)
 
 
 def _write_ahead(db: sqlite3.Connection) -> None:
@@ -249,8 +256,13 @@ def _select(
 
 
 def _event(row: tuple[Any, ...]) -> Event:
-    _, name, kind, version, at, body = row
-    return Event(EventKind(kind), datetime.fromisoformat(at), json.loads(body), version, name)
+    number, name, kind, version, at, body = row
+    try:
+        return Event(EventKind(kind), datetime.fromisoformat(at), json.loads(body), version, name)
+    except (ValueError, TypeError) as error:
+        raise EventLogError(
+            f"event {number} is damaged, or of a newer version of Vane: {error}; use that version, or restore the file"
+        ) from error
 
 
 def _text(at: datetime) -> str:

@@ -224,8 +224,20 @@ def test_a_foreign_database_is_refused(tmp_path: Path, statement: str) -> None:
     db = sqlite3.connect(path)
     db.execute(statement)
     db.close()
+    before = path.read_bytes()
     with pytest.raises(EventLogError, match="expected schema 1"):
         EventLog(path).append([])
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("change", ["kind = 'omen'", "body = '{'", "body = '[1]'", "at = 'noon'", "at = '2020-01-01'"])
+def test_an_event_that_cannot_be_read_is_named(log: EventLog, make_decision: Make, change: str) -> None:
+    log.append([drift(make_decision, 0)])
+    with log._transaction() as db:
+        db.execute(f"UPDATE events SET {change}")  # noqa: S608 (a constant of the test)
+    with pytest.raises(EventLogError, match="event 1 is damaged, or of a newer version"):
+        log.read()
 
 
 def test_a_damaged_decision_is_named(log: EventLog, make_decision: Make) -> None:
