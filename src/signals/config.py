@@ -233,7 +233,7 @@ def load_settings() -> Settings:
         problems = "; ".join(_sentence(dict(problem)) for problem in error.errors())
         raise ConfigError(f"{settings_path() or 'settings'}: {problems}") from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"{settings_path()}: not YAML: {' '.join(str(error).split())}") from None
+        raise ConfigError(f"{settings_path()}: not YAML: {_unquoted(error)}") from None
     except ValueError as error:  # a variable that should hold JSON and does not
         hint = """lists and mappings are JSON, for example SA_LIVE__UNIVERSE='["AAPL"]'"""
         raise ConfigError(f"{error}; {hint}") from None
@@ -250,6 +250,13 @@ def _sentence(problem: dict[str, Any]) -> str:
     return f"{key}: {problem['msg'].removeprefix('Value error, ')}{got}"
 
 
+def _unquoted(error: Exception) -> str:
+    """Return what a YAML error says and where, without the line itself: it could hold a secret."""
+    mark = getattr(error, "problem_mark", None)
+    place = "" if mark is None else f" in line {mark.line + 1}, column {mark.column + 1}"
+    return f"{getattr(error, 'problem', None) or getattr(error, 'reason', 'unreadable')}{place}"
+
+
 def _refuse_other_than_sections(path: Path | None) -> None:
     # pydantic-settings takes any YAML for a mapping and fails with the words of a dictionary's update.
     import yaml
@@ -262,6 +269,9 @@ def _refuse_other_than_sections(path: Path | None) -> None:
         raise ConfigError(f"{path}: expected text in UTF-8") from None
     if held is not None and not isinstance(held, dict):
         raise ConfigError(f"{path}: expected sections such as `ml:`, was a {type(held).__name__}")
+    for name in held or ():
+        if not isinstance(name, str):
+            raise ConfigError(f"{path}: {name}: no such setting")
 
 
 def _refuse_unknown_variables() -> None:

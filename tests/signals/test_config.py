@@ -230,3 +230,16 @@ def test_a_wrong_secret_is_not_repeated(write: WriteSettings, key: str) -> None:
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         setattr(Settings().ml, "prediction_horizon", 3)  # noqa: B010 (mypy knows that it is read-only)
+
+
+def test_a_broken_file_is_placed_without_showing_its_lines(write: WriteSettings) -> None:
+    write('alerts:\n  slack_webhook: "https://hooks.example/SECRET\n  telegram_token: [1\n')
+    with pytest.raises(ConfigError, match=r"not YAML: .* line 4") as caught:
+        load_settings()
+    assert "hooks" not in str(caught.value)
+
+
+def test_a_key_that_is_no_text_is_refused(write: WriteSettings) -> None:
+    write("1: {a: 2}\n")
+    with pytest.raises(ConfigError, match="1: no such setting"):
+        load_settings()
