@@ -77,7 +77,8 @@ class FeatureStore:
         sector
             The symbol's sector through all of history; None: the one that all `sector_fundamentals` are about, if any.
         actions, adjusted
-            Corporate actions, and what the prices were adjusted for with hindsight.
+            Corporate actions, and what the prices were adjusted for with hindsight: under ``split`` the splits that
+            they were adjusted for, and no others (see `SymbolFacts`).
 
         Returns
         -------

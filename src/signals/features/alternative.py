@@ -16,7 +16,6 @@ from signals.features.point_in_time import (
     DAY,
     F4,
     NEVER,
-    FactInputs,
     as_of,
     day_end,
     day_number,
@@ -27,13 +26,13 @@ from signals.features.point_in_time import (
 )
 from signals.features.share_basis import ShareBasis, say_once
 
-__all__ = ["FEATURES", "AlternativeFacts", "compute"]
+__all__ = ["FEATURES", "AlternativeFacts"]
 
 WINDOW = 90 * DAY
 """Insider transactions count for 90 calendar days after they were filed: (t - 90 days, t]."""
 
 VOLUME_BARS = 20
-"""`FactInputs.average_volume` exists from the 20th bar on."""
+"""The average volume exists from the 20th bar on."""
 
 
 def _feature(name: str, meaning: str, *, needs_volume: bool = False) -> Feature:
@@ -105,17 +104,17 @@ class AlternativeFacts:
         stop = np.searchsorted(self._filed, time, side="right")
         # Between two splits all instants put one transaction on one basis.
         epoch = np.searchsorted(self._epochs, time, side="right")
-        keys = np.stack([first, stop, epoch])
-        windows, where, group = np.unique(keys, axis=1, return_index=True, return_inverse=True)
+        key = (first * (len(self._filed) + 1) + stop) * (len(self._epochs) + 1) + epoch
+        _, where, group = np.unique(key, return_index=True, return_inverse=True)
         sums = np.empty((4, len(where)))
-        for column, (start, end, _) in enumerate(windows.T):
+        for column, (start, end) in enumerate(zip(first[where], stop[where], strict=True)):
             part = self._shares[start:end]
             same_unit = part * self._basis.factor(self._traded[start:end], time[where[column]])
             sums[:, column] = (part > 0).sum(), (part < 0).sum(), same_unit.sum(), self._value[start:end].sum()
-        sums[:, windows[1] == 0] = np.nan  # nothing filed yet: the source is missing
+        sums[:, stop[where] == 0] = np.nan  # nothing filed yet: the source is missing
         if not self._basis.known:
             sums[2] = np.nan  # in empty windows too, or the feature would say whether there were transactions
-        return sums[:, group.reshape(-1)]
+        return sums[:, group]
 
     def _short_interest(self, time: I8, volume: F8) -> list[F8]:
         """Return ratio, days to cover, change and days since publication; a report is on its settlement day's basis."""
@@ -126,10 +125,3 @@ class AlternativeFacts:
         published = self._sold.filed_at(time)
         age = np.where(published == NEVER, np.nan, (time - np.maximum(published, 0)) // DAY)
         return [over(now, volume), self._cover.at(time), over(now, then) - 1.0, age]
-
-
-def compute(inputs: FactInputs) -> F4:
-    """Return the alternative features at each instant, shape (n, len(FEATURES)), float32."""
-    basis = ShareBasis.of(inputs.actions, inputs.adjusted)
-    facts = AlternativeFacts(inputs.insider, inputs.short_interest, basis)
-    return facts.compute(inputs.time, inputs.close, inputs.average_volume)

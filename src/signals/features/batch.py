@@ -22,11 +22,13 @@ from signals.data.records import (
     ShortInterest,
 )
 from signals.features import alternative, basis, cross_asset, fundamental, technical, temporal
+from signals.features.alternative import AlternativeFacts
 from signals.features.catalog import CATALOGUE
-from signals.features.point_in_time import FactInputs
+from signals.features.fundamental import FundamentalFacts
 from signals.features.references import join
+from signals.features.share_basis import ShareBasis
 
-__all__ = ["FACTS", "KERNEL", "TEMPORAL", "SymbolFacts", "SymbolInputs", "compute", "fact_rows", "kernel_bars"]
+__all__ = ["FACTS", "KERNEL", "TEMPORAL", "FactFeatures", "SymbolFacts", "SymbolInputs", "compute", "kernel_bars"]
 
 F4 = NDArray[np.float32]
 
@@ -39,7 +41,12 @@ TEMPORAL = slice(FACTS.stop, FACTS.stop + len(temporal.FEATURES))
 
 @dataclass(frozen=True, slots=True)
 class SymbolFacts:
-    """Every fact about one symbol, known at any time; `point_in_time` selects. `sector_medians` is by sector name."""
+    """Every fact about one symbol, known at any time; `point_in_time` selects. `sector_medians` is by sector name.
+
+    Where `adjusted` is ``split``, `actions` are the splits that the prices were adjusted for, and no others: with a
+    split of ratio 1 for a symbol that is known never to have split. Where the bars end says nothing about it, for
+    prices that end before a split may have been adjusted for it later (and a longer file cut there has been).
+    """
 
     fundamentals: Sequence[Fundamental] = ()
     sector_medians: Mapping[str, Sequence[SectorMedian]] = field(default_factory=dict)
@@ -87,26 +94,33 @@ def kernel_bars(
     return bars
 
 
-def fact_rows(
-    symbol: str, time: I8, close: F8, average_volume: F8, sectors: tuple[str | None, ...] | None, facts: SymbolFacts
-) -> F4:
-    """Return the fundamental and alternative features at instants, shape (n, k); all NaN where nothing is known."""
-    if not (facts.fundamentals or facts.insider or facts.short_interest or sectors):
-        return np.full((len(time), FACTS.stop - FACTS.start), np.nan, np.float32)
-    inputs = FactInputs(
-        symbol,
-        time,
-        close,
-        average_volume,
-        sectors,
-        facts.fundamentals,
-        facts.sector_medians,
-        facts.insider,
-        facts.short_interest,
-        facts.actions,
-        facts.adjusted,
-    )
-    return np.concatenate([fundamental.compute(inputs), alternative.compute(inputs)], axis=1)
+class FactFeatures:
+    """The fundamental and alternative features of one symbol: its facts sorted once, evaluated at any instants."""
+
+    def __init__(self, facts: SymbolFacts) -> None:
+        shares = ShareBasis.of(facts.actions, facts.adjusted)
+        self._fundamental = FundamentalFacts(facts.fundamentals, facts.sector_medians, shares)
+        self._alternative = AlternativeFacts(facts.insider, facts.short_interest, shares)
+        self._any = bool(facts.fundamentals or facts.insider or facts.short_interest)
+
+    def at(self, time: I8, close: F8, average_volume: F8, sectors: Sequence[str | None] | None) -> F4:
+        """Return the features at instants, shape (n, k), float32; all NaN where nothing is known.
+
+        Parameters
+        ----------
+        time
+            Bar closes, microseconds since the epoch, shape (n,), in any order.
+        close
+            Closes at `time` in the bars' own unit, shape (n,), in the quote currency a share.
+        average_volume
+            Mean volume of the last 20 bars on the share basis of `time`, shape (n,); NaN before there are 20.
+        sectors
+            The sector of each row as known then; None where sectors are not known at all.
+        """
+        if not (self._any or sectors):
+            return np.full((len(time), FACTS.stop - FACTS.start), np.nan, np.float32)
+        reported = self._fundamental.compute(time, close, sectors)
+        return np.concatenate([reported, self._alternative.compute(time, close, average_volume)], axis=1)
 
 
 def compute(inputs: SymbolInputs, calendar: TradingCalendar) -> F4:
@@ -130,7 +144,7 @@ def compute(inputs: SymbolInputs, calendar: TradingCalendar) -> F4:
         bars = kernel_bars(past, steps, (inputs.market, inputs.volatility, sector), calendar)
         out[low:high, KERNEL] = _run(bars)[low:]
         averages[low:high] = basis.average_volume(bars[:, 4], basis.factors(steps, past.time)[1])[low:]
-    out[:, FACTS] = fact_rows(columns.symbol, time, columns.values[:, 3], averages, inputs.sectors, facts)
+    out[:, FACTS] = FactFeatures(facts).at(time, columns.values[:, 3], averages, inputs.sectors)
     out[:, TEMPORAL] = temporal.compute(time, calendar)
     return out
 

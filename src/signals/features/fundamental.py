@@ -16,7 +16,6 @@ from signals.features.point_in_time import (
     DAY,
     F4,
     Duration,
-    FactInputs,
     Revisions,
     Timeline,
     as_of,
@@ -28,7 +27,7 @@ from signals.features.point_in_time import (
 )
 from signals.features.share_basis import ShareBasis, say_once
 
-__all__ = ["FEATURES", "SECTORS", "Concept", "FundamentalFacts", "compute"]
+__all__ = ["FEATURES", "SECTORS", "Concept", "FundamentalFacts"]
 
 SECTORS = (
     "Communication Services",
@@ -231,13 +230,6 @@ class FundamentalFacts:
         ]
         known, end, value, rank = zip(*found, strict=True) if found else ((), (), (), ())
         return revisions(known, end, value, rank)
-
-
-def compute(inputs: FactInputs) -> F4:
-    """Return the fundamental features at each instant, shape (n, len(FEATURES)), float32."""
-    basis = ShareBasis.of(inputs.actions, inputs.adjusted)
-    facts = FundamentalFacts(inputs.fundamentals, inputs.sector_medians, basis, currency=inputs.currency)
-    return facts.compute(inputs.time, inputs.close, inputs.sector)
 
 
 def _medians(facts: Sequence[SectorMedian]) -> tuple[I8, F8]:

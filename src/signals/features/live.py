@@ -20,7 +20,7 @@ from signals.data.calendar import TradingCalendar
 from signals.data.provider import DataProvider
 from signals.data.records import BarColumns, to_micros
 from signals.features import basis, temporal
-from signals.features.batch import FACTS, KERNEL, TEMPORAL, SymbolFacts, fact_rows, kernel_bars
+from signals.features.batch import FACTS, KERNEL, TEMPORAL, FactFeatures, SymbolFacts, kernel_bars
 from signals.features.catalog import CATALOGUE, WARMUP
 from signals.features.facts import facts_of
 from signals.features.references import join
@@ -63,6 +63,14 @@ class _Basis(NamedTuple):
 _UNKNOWN = _Basis()
 
 
+class _Known(NamedTuple):
+    """What a provider knew about a symbol at one of its revisions, and the features made of it."""
+
+    revision: int
+    facts: SymbolFacts
+    features: FactFeatures
+
+
 class LiveFeatures:
     """The newest features of some symbols, slice by slice.
 
@@ -99,8 +107,7 @@ class LiveFeatures:
         self._references = tuple(dict.fromkeys((settings.market, settings.volatility, *settings.sector_etfs.values())))
         self._joined: dict[str, OHLCV | None] = {}
         self._newest: int | None = None
-        self._facts: dict[str, SymbolFacts] = {}
-        self._revision: int | None = None
+        self._known: dict[str, _Known] = {}
         self.rebuilds = 0
         self.admit(members)
 
@@ -178,7 +185,7 @@ class LiveFeatures:
     def _basis(self, symbol: str, slice_: Slice, time: int) -> _Basis:
         if self._provider is None:
             return _UNKNOWN
-        facts = self._facts_of(symbol)
+        facts = self._known_of(symbol).facts
         steps = basis.applied(facts.actions, facts.adjusted, time) if facts.actions else ()
         return _Basis(steps, self._provider.sector(symbol, slice_.timestamp))
 
@@ -244,16 +251,17 @@ class LiveFeatures:
             average = basis.average_volume(volume, np.full(len(volume), basis.factors(under.steps, instant)[1][0]))
             close = np.array([data[symbol][-1].close])
             sectors = None if under.sector is None else (under.sector,)
-            facts = self._facts_of(symbol)
-            self._rows[slot, FACTS] = fact_rows(symbol, instant, close, average[-1:], sectors, facts)[0]
+            self._rows[slot, FACTS] = self._known_of(symbol).features.at(instant, close, average[-1:], sectors)[0]
 
-    def _facts_of(self, symbol: str) -> SymbolFacts:
+    def _known_of(self, symbol: str) -> _Known:
+        """Return what is known now; facts are sorted again only where they changed, not at every load of others'."""
         assert self._provider is not None  # noqa: S101 (narrows the type; every caller has looked)
-        if self._revision != self._provider.revision:
-            self._facts, self._revision = {}, self._provider.revision
-        if symbol not in self._facts:
-            self._facts[symbol] = facts_of(self._provider, symbol)
-        return self._facts[symbol]
+        held, revision = self._known.get(symbol), self._provider.revision
+        if held is None or held.revision != revision:
+            facts = facts_of(self._provider, symbol)
+            features = held.features if held and held.facts == facts else FactFeatures(facts)
+            held = self._known[symbol] = _Known(revision, facts, features)
+        return held
 
     def _etf(self, sector: str | None) -> str:
         return self._settings.sector_etfs.get(sector or "", "")

@@ -6,7 +6,7 @@ gives the same bits as all rows, which is why batch and live agree.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
@@ -15,23 +15,13 @@ from typing import NamedTuple, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from signals.data.records import (
-    F8,
-    I8,
-    Adjusted,
-    CorporateAction,
-    Fundamental,
-    InsiderTransaction,
-    SectorMedian,
-    ShortInterest,
-)
+from signals.data.records import F8, I8
 
 __all__ = [
     "DAY",
     "F4",
     "NEVER",
     "Duration",
-    "FactInputs",
     "Revisions",
     "Timeline",
     "as_of",
@@ -53,45 +43,6 @@ NEVER = int(np.iinfo(np.int64).min)
 """Stands for "no such period" in arrays of days or microseconds."""
 
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
-
-
-@dataclass(frozen=True, slots=True)
-class FactInputs:
-    """What fact features are computed from: rows to evaluate, and everything known or not yet known about a symbol.
-
-    Parameters
-    ----------
-    time
-        Bar closes to evaluate at, microseconds since the epoch, shape (n,), in any order.
-    close
-        Closes at `time` in the bars' own unit, shape (n,), in `currency` a share.
-    average_volume
-        Mean volume of the last 20 bars on the share basis of `time`, shape (n,); NaN before there are 20.
-    sector
-        The sector of each row as known then; None where sectors are not known at all.
-    sector_medians
-        By sector name.
-    actions
-        Corporate actions of the symbol. Where `adjusted` is ``split``: the splits that the prices were adjusted for, no
-        others, and a split of ratio 1 for a symbol that is known never to have split.
-    adjusted
-        What the prices were adjusted for with hindsight.
-    currency
-        The quote currency. Amounts reported in another one are not looked at.
-    """
-
-    symbol: str
-    time: I8
-    close: F8
-    average_volume: F8
-    sector: tuple[str | None, ...] | None
-    fundamentals: Sequence[Fundamental]
-    sector_medians: Mapping[str, Sequence[SectorMedian]]
-    insider: Sequence[InsiderTransaction]
-    short_interest: Sequence[ShortInterest]
-    actions: Sequence[CorporateAction]
-    adjusted: Adjusted
-    currency: str = "USD"
 
 
 class Duration(Enum):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -9,14 +10,40 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from signals.data.records import ActionKind, Adjusted, CorporateAction, InsiderTransaction, ShortInterest, to_micros
-from signals.features.alternative import FEATURES, compute
-from signals.features.point_in_time import F4, FactInputs
-from signals.features.share_basis import say_once
+from signals.data.records import (
+    F8,
+    I8,
+    ActionKind,
+    Adjusted,
+    CorporateAction,
+    InsiderTransaction,
+    ShortInterest,
+    to_micros,
+)
+from signals.features.alternative import FEATURES, AlternativeFacts
+from signals.features.point_in_time import F4
+from signals.features.share_basis import ShareBasis, say_once
 
 NAMES = [feature.name for feature in FEATURES]
 START = datetime(2024, 1, 1, 21, tzinfo=UTC)
 MIXED = ("insider_net_shares_90d", "short_interest_ratio", "short_interest_change")
+
+
+@dataclass(frozen=True)
+class FactInputs:
+    time: I8
+    close: F8
+    average_volume: F8
+    insider: Sequence[InsiderTransaction]
+    short_interest: Sequence[ShortInterest]
+    actions: Sequence[CorporateAction]
+    adjusted: Adjusted
+
+
+def compute(given_: FactInputs) -> F4:
+    shares = ShareBasis.of(given_.actions, given_.adjusted)
+    facts = AlternativeFacts(given_.insider, given_.short_interest, shares)
+    return facts.compute(given_.time, given_.close, given_.average_volume)
 
 
 def on(days: float) -> datetime:
@@ -51,13 +78,9 @@ def inputs(
     adjusted: Adjusted = Adjusted.NONE,
 ) -> FactInputs:
     return FactInputs(
-        symbol="A",
         time=np.array([to_micros(on(number)) for number in days], np.int64),
         close=np.full(len(days), 5.0),
         average_volume=np.full(len(days), 100.0),
-        sector=None,
-        fundamentals=(),
-        sector_medians={},
         insider=insider,
         short_interest=short_interest,
         actions=actions,

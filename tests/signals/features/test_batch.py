@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from signals.data.records import (
     Adjusted,
     BarColumns,
     CorporateAction,
+    Fundamental,
     InsiderTransaction,
     from_micros,
 )
@@ -125,3 +126,23 @@ def test_history_of_one_bar(whole: SymbolInputs, calendar: TradingCalendar) -> N
 
 def test_empty_history(calendar: TradingCalendar) -> None:
     assert compute(SymbolInputs(BarColumns.of("AAA", [])), calendar).shape == (0, len(CATALOGUE))
+
+
+def test_split_after_the_last_bar_counts_where_prices_were_adjusted_for_it(
+    whole: SymbolInputs, calendar: TradingCalendar, same: Same
+) -> None:
+    # A longer file cut here is on the basis of the later split: the rows must not know where it was cut.
+    known = from_micros(int(whole.columns.time[300]))
+    facts = SymbolFacts(
+        (
+            Fundamental("AAA", known, "StockholdersEquity", "USD", None, date(2013, 1, 1), 5e8),
+            Fundamental("AAA", known, "EntityCommonStockSharesOutstanding", "shares", None, date(2013, 1, 1), 1e7),
+        ),
+        actions=(split(whole.columns, 600, 7.0),),
+        adjusted=Adjusted.SPLIT,
+    )
+    shorter = BarColumns("AAA", whole.columns.time[:400], whole.columns.values[:400])
+    rows = compute(replace(whole, facts=facts), calendar)[:400]
+    assert same(compute(replace(whole, facts=facts, columns=shorter), calendar), rows)
+    book = whole.columns.values[399, 3] * 7e7 / 5e8
+    assert rows[399, names().index("pb")] == pytest.approx(book, rel=1e-6)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -10,15 +11,33 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from signals.data.records import F8, ActionKind, Adjusted, CorporateAction, Fundamental, SectorMedian, to_micros
-from signals.features.fundamental import FEATURES, NET_INCOME, SECTORS, FundamentalFacts, compute
-from signals.features.point_in_time import F4, FactInputs
+from signals.data.records import F8, I8, ActionKind, Adjusted, CorporateAction, Fundamental, SectorMedian, to_micros
+from signals.features.fundamental import FEATURES, NET_INCOME, SECTORS, FundamentalFacts
+from signals.features.point_in_time import F4
 from signals.features.share_basis import ShareBasis, say_once
 
 NAMES = [feature.name for feature in FEATURES]
 START = datetime(2020, 1, 1, 21, tzinfo=UTC)
 LATER = 800
 MONEY = ("pe", "pb", "ps", "ev_ebitda", "dividend_yield")
+
+
+@dataclass(frozen=True)
+class FactInputs:
+    time: I8
+    close: F8
+    sector: Sequence[str | None] | None
+    fundamentals: Sequence[Fundamental]
+    sector_medians: Mapping[str, Sequence[SectorMedian]]
+    actions: Sequence[CorporateAction]
+    adjusted: Adjusted
+    currency: str = "USD"
+
+
+def compute(given_: FactInputs) -> F4:
+    shares = ShareBasis.of(given_.actions, given_.adjusted)
+    facts = FundamentalFacts(given_.fundamentals, given_.sector_medians, shares, currency=given_.currency)
+    return facts.compute(given_.time, given_.close, given_.sector)
 
 
 def on(days: float) -> datetime:
@@ -66,15 +85,11 @@ def inputs(
     adjusted: Adjusted = Adjusted.NONE,
 ) -> FactInputs:
     return FactInputs(
-        symbol="A",
         time=np.array([to_micros(on(day)) for day in days], np.int64),
         close=np.array(close, np.float64),
-        average_volume=np.full(len(days), 10.0),
         sector=None,
         fundamentals=facts,
         sector_medians={},
-        insider=(),
-        short_interest=(),
         actions=actions,
         adjusted=adjusted,
     )
@@ -379,7 +394,6 @@ def apple() -> FactInputs:
         inputs(facts, (), (), adjusted=Adjusted.SPLIT),
         time=np.array([to_micros(bar["date"].replace(hour=21, tzinfo=UTC)) for bar in bars], np.int64),
         close=np.array([bar["close"] for bar in bars]),
-        average_volume=np.full(len(bars), 1e8),
     )
 
 

@@ -24,7 +24,7 @@ from signals.data.records import (
     ShortInterest,
     from_micros,
 )
-from signals.features.batch import F4, FACTS, compute
+from signals.features.batch import F4, FACTS, FactFeatures, SymbolFacts, compute
 from signals.features.facts import inputs_of
 from signals.features.live import LiveFeatures, Rows
 from strategy.bars import OHLCV
@@ -236,3 +236,26 @@ def test_facts_loaded_later_are_seen(columns: tuple[BarColumns, ...], feed: Feed
     assert np.isnan(feed.update(view, 600).values[0, FACTS]).all()
     provider.load(facts=facts(columns[0]))
     assert not np.isnan(feed.update(view, 601).values[0, FACTS]).all()
+
+
+def test_facts_are_sorted_once_until_they_change(
+    columns: tuple[BarColumns, ...], feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[SymbolFacts] = []
+
+    class Counted(FactFeatures):
+        def __init__(self, facts: SymbolFacts) -> None:
+            made.append(facts)
+            super().__init__(facts)
+
+    monkeypatch.setattr("signals.features.live.FactFeatures", Counted)
+    provider = InMemoryProvider(columns, facts(columns[0]), adjusted=Adjusted.NONE)
+    view = live(provider)
+    for row in range(586, 590):
+        feed.update(view, row)
+    provider.load(facts=[replace(fact, symbol="BBB") for fact in provider.facts(ShortInterest, "AAA")])
+    feed.update(view, 590)
+    assert len(made) == 1
+    provider.load(facts=[ShortInterest("AAA", from_micros(0), date(1970, 1, 1), 1.0, 1.0)])
+    feed.update(view, 591)
+    assert len(made) == 2
