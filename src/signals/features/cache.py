@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import numpy as np
+from numpy.typing import NDArray
 
-from signals.data.records import BarColumns
+from signals.data.atomic import replacing
+from signals.data.calendar import TradingCalendar
+from signals.data.records import I8, BarColumns
 from signals.features.batch import SymbolInputs
 from signals.features.catalog import catalogue_hash, names
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["file_of", "fingerprint", "read", "write"]
 
-_CATALOGUE, _FINGERPRINT = b"vane.catalogue", b"vane.fingerprint"
+_DATE, _SEAL = "date", b"vane.seal"
 
 
 def file_of(folder: Path, symbol: str) -> Path:
@@ -38,9 +39,17 @@ def _code_hash() -> str:
     return digest.hexdigest()
 
 
+@cache
+def _sessions_hash(calendar: str) -> str:
+    # Holidays are added to a calendar of the same name, on which months end and references age.
+    sessions = TradingCalendar(calendar)
+    return hashlib.sha256(np.stack([sessions.days, sessions.opens, sessions.closes]).tobytes()).hexdigest()
+
+
 def fingerprint(inputs: SymbolInputs, calendar: str) -> str:
-    """Return the SHA-256 of everything that the features are computed from: bars, references, facts and formulas."""
-    digest = hashlib.sha256(f"{_code_hash()} {calendar} {inputs.sectors!r} {inputs.facts!r}".encode())
+    """Return the SHA-256 of all that features are computed from: bars, references, facts, sessions and formulas."""
+    given = f"{_code_hash()} {_sessions_hash(calendar)} {inputs.sectors!r} {inputs.facts!r}"
+    digest = hashlib.sha256(given.encode())
     rows = repr([row for row, _ in inputs.sector_series])
     digest.update(rows.encode())
     for columns in (inputs.columns, inputs.market, inputs.volatility, *(series for _, series in inputs.sector_series)):
@@ -58,39 +67,45 @@ def _digest(columns: BarColumns | None) -> bytes:
 
 
 def write(path: Path, features: pd.DataFrame, data_fingerprint: str) -> None:
-    """Write one symbol's features, indexed by ``date``: a temporary file, fsynced, then renamed over the old one."""
+    """Write one symbol's features, indexed by ``date``, as a whole or not at all."""
+    import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pa.Table.from_pandas(features, preserve_index=True)
-    keys = {_CATALOGUE: catalogue_hash().encode(), _FINGERPRINT: data_fingerprint.encode()}
-    table = table.replace_schema_metadata({**(table.schema.metadata or {}), **keys})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            # Floats hardly compress: plain pages are read ten times faster, and their checksums find flipped bits.
-            pq.write_table(table, file, compression="none", use_dictionary=False, write_page_checksum=True)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    time = pd.DatetimeIndex(features.index).tz_convert("UTC").as_unit("us").asi8
+    values = np.ascontiguousarray(features.to_numpy(np.float32).T)
+    columns = {_DATE: pa.array(time, pa.timestamp("us", "UTC"))}
+    columns |= {str(name): pa.array(column) for name, column in zip(features.columns, values, strict=True)}
+    table = pa.table(columns).replace_schema_metadata({_SEAL: _seal(data_fingerprint, time, values)})
+    with replacing(path) as temporary:
+        # Floats hardly compress: plain pages are read ten times faster.
+        pq.write_table(table, temporary, compression="none", use_dictionary=False)
 
 
 def read(path: Path, data_fingerprint: str) -> pd.DataFrame | None:
     """Return what `write` wrote for this fingerprint and this catalogue; None for anything else, damage included."""
+    import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with path.open("rb") as file:
-            table = pq.read_table(file, use_threads=False, page_checksum_verification=True)
-    except (OSError, pa.ArrowException):
+            table = pq.read_table(file, use_threads=False)
+        if table.schema.names != [_DATE, *names()]:
+            return None
+        time, *columns = (column.to_numpy() for column in table.columns)
+        time, values = time.astype("datetime64[us]").astype(np.int64), np.array(columns)
+    except (OSError, ValueError, TypeError, pa.ArrowException):
         return None
-    metadata = table.schema.metadata or {}
-    if (metadata.get(_CATALOGUE), metadata.get(_FINGERPRINT)) != (catalogue_hash().encode(), data_fingerprint.encode()):
+    if (table.schema.metadata or {}).get(_SEAL) != _seal(data_fingerprint, time, values):
         return None
-    frame: pd.DataFrame = table.to_pandas()
-    return frame if tuple(frame.columns) == names() else None
+    index = pd.DatetimeIndex(time.astype("datetime64[us]"), name=_DATE).tz_localize("UTC")
+    return pd.DataFrame(values.T, index, names())
+
+
+def _seal(data_fingerprint: str, time: I8, values: NDArray[np.float32]) -> bytes:
+    """Return a digest of what a file must hold and for whom; Parquet's own checksums leave its footer out."""
+    digest = hashlib.sha256(f"{catalogue_hash()} {data_fingerprint} {values.dtype} {values.shape}".encode())
+    digest.update(time.tobytes())
+    digest.update(values.tobytes())
+    return digest.hexdigest().encode()
