@@ -102,7 +102,7 @@ def _folds(recipe: Recipe, data: Dataset, count: int) -> list[Split]:
 
 
 def _fit_all(recipe: Recipe, parts: Sequence[Dataset], seed: int, threads: int | None) -> list[Estimator]:
-    cores = threads or len(os.sched_getaffinity(0))
+    cores = threads or _cores()
 
     def fit(data: Dataset) -> Estimator:
         estimator = make(recipe.estimator, threads=max(1, cores // len(parts)))
@@ -112,6 +112,12 @@ def _fit_all(recipe: Recipe, parts: Sequence[Dataset], seed: int, threads: int |
 
     with ThreadPoolExecutor(min(cores, len(parts))) as pool:  # XGBoost lets go of the interpreter's lock
         return list(pool.map(fit, parts))
+
+
+def _cores() -> int:
+    """Count the cores that this process may use; where the system does not say (macOS, Windows), those there are."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return (os.cpu_count() or 1) if allowed is None else len(allowed(0))
 
 
 def _require_trainable(recipe: Recipe, data: Dataset) -> None:

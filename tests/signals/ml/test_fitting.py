@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -56,6 +58,14 @@ def test_cores_do_not_change_the_bytes(fitted: FittedModel, small_recipe: Recipe
         again = fit_calibrated(small_recipe, planted_data, threads=threads)
         assert again.estimator.files() == fitted.estimator.files()
         assert again.calibrator.to_json() == fitted.calibrator.to_json()
+
+
+def test_systems_that_count_no_allowed_cores(
+    fitted: FittedModel, small_recipe: Recipe, planted_data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)  # as on macOS and Windows
+    again = fit_calibrated(small_recipe, planted_data)
+    assert again.estimator.files() == fitted.estimator.files()
 
 
 def test_seed_is_used(fitted: FittedModel, small_recipe: Recipe, planted_data: Dataset) -> None:
