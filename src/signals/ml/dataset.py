@@ -12,9 +12,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from signals.data.records import F8, I8
-from signals.errors import MisalignedTarget, TrainingError
+from signals.errors import FeatureError, MisalignedTarget, TrainingError
 
-__all__ = ["CLASSES", "F4", "NOT_KNOWN", "Dataset", "Labels", "class_weights", "make_dataset", "micros", "panel_index"]
+__all__ = [
+    "CLASSES",
+    "F4",
+    "NOT_KNOWN",
+    "Dataset",
+    "Labels",
+    "class_values",
+    "class_weights",
+    "make_dataset",
+    "micros",
+    "panel_index",
+    "to_float32",
+]
 
 F4: TypeAlias = NDArray[np.float32]
 
@@ -143,7 +155,9 @@ def make_dataset(features: pd.DataFrame, labels: Labels, weight: pd.Series | Non
     MisalignedTarget
         If the indexes differ.
     TrainingError
-        If a (symbol, date) comes twice, or a label is no class.
+        If a (symbol, date) comes twice or is missing, or a label is no class.
+    FeatureError
+        If a column is not of numbers, or a name comes twice.
     """
     index = panel_index(features.index)
     weight = pd.Series(1.0, index, name="weight") if weight is None else weight.set_axis(panel_index(weight.index))
@@ -160,8 +174,37 @@ def make_dataset(features: pd.DataFrame, labels: Labels, weight: pd.Series | Non
     labels = labels.take(order)
     if not labels.value.isin((0.0, 1.0, 2.0)).all():
         raise TrainingError(f"expected classes 0, 1, 2 or NaN, were {sorted(labels.value.unique())[:5]}")
-    rows = features.set_axis(index).iloc[order].astype(np.float32)
+    rows = to_float32(features).set_axis(index).iloc[order]
     return Dataset(rows, labels, weight.iloc[order], _fingerprint(rows, labels, weight.iloc[order]))
+
+
+def to_float32(features: pd.DataFrame) -> pd.DataFrame:
+    """Return the features as float32; `FeatureError` names a column that comes twice or is not of numbers."""
+    twice = features.columns[features.columns.duplicated()]
+    if len(twice):
+        raise FeatureError(f"expected every feature once, was {twice[0]!r} twice; drop or rename one")
+    try:
+        return features.astype(np.float32)
+    except (TypeError, ValueError):
+        pass
+    for name, column in features.items():
+        try:
+            column.astype(np.float32)
+        except (TypeError, ValueError) as error:
+            raise FeatureError(
+                f"feature {name!r}: expected numbers, NaN where missing, was {column.dtype}: {error}; convert it first"
+            ) from None
+    raise AssertionError("a frame is no more than its columns")
+
+
+def class_values(target: pd.Series) -> F8:
+    """Return a target as numbers, shape (n,); `TrainingError` where it holds anything else, names of classes too."""
+    try:
+        return np.asarray(target.to_numpy(np.float64, na_value=np.nan))
+    except (TypeError, ValueError) as error:
+        raise TrainingError(
+            f"expected classes 0, 1, 2 or NaN, was {target.dtype}: {error}; see prepare_target"
+        ) from None
 
 
 def _fingerprint(rows: pd.DataFrame, labels: Labels, weight: pd.Series) -> str:
@@ -182,7 +225,7 @@ def panel_index(index: pd.Index) -> pd.MultiIndex:
     Raises
     ------
     TrainingError
-        If the index holds no dates, or a (symbol, date) twice.
+        If the index holds no dates, a row without symbol or date, or a (symbol, date) twice.
     """
     if isinstance(index, pd.MultiIndex) and set(index.names) == {"symbol", "date"}:
         symbols, dates = index.get_level_values("symbol"), index.get_level_values("date")
@@ -195,6 +238,13 @@ def panel_index(index: pd.Index) -> pd.MultiIndex:
         )
     if not isinstance(dates, pd.DatetimeIndex):
         raise TrainingError(f'expected datetimes in the level "date", was {dates.dtype}; convert with pd.to_datetime')
+    # Neither would stay out of the way: NaT sorts before every date, and a missing symbol is code -1, the last row.
+    without = np.flatnonzero(np.asarray(dates.isna()) | np.asarray(symbols.isna()))
+    if len(without):
+        raise TrainingError(
+            f"expected a symbol and a date on every row, were none on {len(without)}, the first at position "
+            f"{without[0]}; drop them"
+        )
     utc = dates.tz_localize("UTC") if dates.tz is None else dates.tz_convert("UTC")
     panel = pd.MultiIndex.from_arrays([symbols, utc.as_unit("us")], names=["symbol", "date"])
     if not panel.is_unique:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from signals.config import Settings, load_settings
 from signals.data.records import F8
@@ -13,14 +13,11 @@ from signals.errors import MisalignedTarget, MissingColumns, TrainingError
 from signals.events.schema import F4
 from signals.ml import metrics
 from signals.ml.artifact import ModelBundle
-from signals.ml.dataset import CLASSES, Dataset, Labels, make_dataset, panel_index
+from signals.ml.dataset import CLASSES, Dataset, Labels, class_values, make_dataset, panel_index, to_float32
 from signals.ml.fitting import fit_calibrated
 from signals.ml.manifest import DataOrigin
 from signals.ml.target import label_ends, prepare_target
 from signals.recipes.direction import recipe
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["MLPipeline"]
 
@@ -121,7 +118,7 @@ class MLPipeline:
         MissingColumns
             Naming every column of the training that the frame lacks.
         FeatureError
-            If an array does not have as many columns as the training had.
+            If an array does not have as many columns as the training had, or a frame's column is not of numbers.
         """
         bundle = self.bundle
         if isinstance(features, np.ndarray):
@@ -129,7 +126,7 @@ class MLPipeline:
         missing = [name for name in bundle.features if name not in features.columns]
         if missing:
             raise MissingColumns(f"the {len(bundle.features)} columns of the training", f"without {', '.join(missing)}")
-        return bundle.predict(np.ascontiguousarray(features[list(bundle.features)].to_numpy(np.float32)))
+        return bundle.predict(np.ascontiguousarray(to_float32(features[list(bundle.features)]).to_numpy()))
 
     def _dataset(self, features: pd.DataFrame, target: pd.Series) -> Dataset:
         if not features.index.equals(target.index):
@@ -137,5 +134,5 @@ class MLPipeline:
                 f"expected features and target on one index, were {len(features)} and {len(target)} rows that do not "
                 f"match; reindex the target to the features"
             )
-        value = target.astype(np.float64).set_axis(panel_index(target.index))
+        value = pd.Series(class_values(target), panel_index(target.index))
         return make_dataset(features, Labels(value, label_ends(features.index, self._recipe.target.horizon)))

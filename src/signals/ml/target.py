@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from signals.data.records import I8
-from signals.errors import HolesInBars, MissingColumns
+from signals.data.records import F8, I8
+from signals.errors import HolesInBars, MissingColumns, WrongType
 from signals.ml.dataset import Labels, micros, panel_index
 from signals.ml.recipe import TargetSpec
 
@@ -56,12 +56,17 @@ def three_class(
         `close`, which is also right for intraday bars, whose horizon counts bars.
     jumps
         By symbol, the times (microseconds, rising) of the first bar after each unadjusted split-like jump.
+
+    Raises
+    ------
+    WrongType
+        If the closes are not numbers.
     """
     index = panel_index(close.index)
     time = micros(index.get_level_values("date"))
     codes, names = pd.factorize(index.get_level_values("symbol"))
     codes = np.asarray(codes, np.int64)
-    prices = close.to_numpy(np.float64, na_value=np.nan)
+    prices = _numbers(close)
     grid = np.unique(time) if sessions is None else np.asarray(sessions, np.int64)
     slot = _slots(grid, time)
     later = _rows_later(codes, slot, spec.horizon)
@@ -140,6 +145,13 @@ def label_ends(index: pd.Index, horizon: int) -> pd.Series:
     inside = slot + horizon < len(grid)
     end[inside] = grid[slot[inside] + horizon]
     return _instants(end, panel)
+
+
+def _numbers(close: pd.Series) -> F8:
+    try:
+        return np.asarray(close.to_numpy(np.float64, na_value=np.nan))
+    except (TypeError, ValueError) as error:
+        raise WrongType(f"closes as numbers in {str(close.name)!r}", f"{close.dtype}: {error}") from None
 
 
 def _slots(grid: I8, time: I8) -> I8:

@@ -13,7 +13,7 @@ import pandas as pd
 from signals.data.records import F8, from_micros
 from signals.errors import MisalignedTarget, OneClass, TooFewRows
 from signals.ml.baselines import VOLATILITY, class_frequencies, volatility_table
-from signals.ml.dataset import CLASSES, F4, Dataset, Labels, make_dataset, panel_index
+from signals.ml.dataset import CLASSES, F4, Dataset, Labels, class_values, make_dataset, panel_index
 from signals.ml.recipe import Recipe
 from signals.ml.splits import Split, WalkForward
 from signals.ml.target import label_ends
@@ -104,7 +104,7 @@ class WalkForwardValidator:
                 f"{len(ends)} rows; reindex target and label_end to the features"
             )
         ends = ends.set_axis(panel_index(ends.index))
-        labels = Labels(pd.Series(target.to_numpy(np.float64), index, name="label"), ends)
+        labels = Labels(pd.Series(class_values(target), index, name="label"), ends)
         splitter = WalkForward(train_months, test_months, step_months, self.recipe.embargo)
         return self.run_dataset(make_dataset(features, labels), splitter, progress=progress)
 

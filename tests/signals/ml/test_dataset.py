@@ -6,8 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from signals.errors import MisalignedTarget, TrainingError
-from signals.ml.dataset import NOT_KNOWN, Dataset, Labels, class_weights, make_dataset, micros, panel_index
+from signals.errors import FeatureError, MisalignedTarget, TrainingError
+from signals.ml.dataset import (
+    NOT_KNOWN,
+    Dataset,
+    Labels,
+    class_values,
+    class_weights,
+    make_dataset,
+    micros,
+    panel_index,
+)
 
 DATES = pd.date_range("2020-01-01", periods=4, tz="UTC", unit="us")
 INDEX = pd.MultiIndex.from_product([["B", "A"], DATES], names=["symbol", "date"])
@@ -132,6 +141,29 @@ def test_levels_are_put_in_order() -> None:
 def test_repeated_row_is_refused() -> None:
     with pytest.raises(TrainingError, match="second one of 'A'"):
         panel_index(INDEX.append(INDEX[-1:]))
+
+
+@pytest.mark.parametrize(("symbols", "dates"), [(["B", None], [0, 1]), (["B", "A"], [0, -1])])
+def test_row_without_symbol_or_date_is_refused(symbols: list[str | None], dates: list[int]) -> None:
+    times = pd.DatetimeIndex([DATES[at] if at >= 0 else pd.NaT for at in dates])
+    with pytest.raises(TrainingError, match="none on 1, the first at position 1"):
+        panel_index(pd.MultiIndex.from_arrays([symbols, times], names=["symbol", "date"]))
+
+
+def test_text_among_the_features_is_named() -> None:
+    frame = pd.DataFrame({"f": np.arange(8.0), "g": ["1,000.5"] * 8}, INDEX)
+    with pytest.raises(FeatureError, match="feature 'g': expected numbers"):
+        make_dataset(frame, labels())
+
+
+def test_feature_that_comes_twice_is_named() -> None:
+    with pytest.raises(FeatureError, match="'f' twice"):
+        make_dataset(pd.DataFrame(np.zeros((8, 2)), INDEX, columns=["f", "f"]), labels())
+
+
+def test_names_of_classes_are_no_classes() -> None:
+    with pytest.raises(TrainingError, match="see prepare_target"):
+        class_values(pd.Series(["UP", "DOWN"]))
 
 
 def test_index_without_dates_is_refused() -> None:

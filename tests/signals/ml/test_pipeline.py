@@ -107,6 +107,13 @@ def test_array_of_other_width_is_refused(pipeline: MLPipeline) -> None:
         pipeline.predict(np.zeros((3, 5)))
 
 
+def test_text_is_refused(pipeline: MLPipeline) -> None:
+    with pytest.raises(FeatureError, match="'noise': expected numbers"):
+        pipeline.predict(FEATURES.assign(noise="1,000.5"))
+    with pytest.raises(TrainingError, match="see prepare_target"):
+        MLPipeline(SETTINGS).train(FEATURES, pipeline.prepare_target(BARS).map({0: "DOWN", 1: "FLAT", 2: "UP"}))
+
+
 def test_panel_is_taken_in_any_order(pipeline: MLPipeline) -> None:
     panel = pd.concat({"AA": BARS, "BB": bars()[::-1]}, names=["symbol", "date"])
     one, other = MLPipeline(SETTINGS), MLPipeline(SETTINGS)

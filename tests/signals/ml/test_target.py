@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signals.errors import HolesInBars, MissingColumns
+from signals.errors import HolesInBars, MissingColumns, WrongType
 from signals.ml.dataset import NOT_KNOWN, micros
 from signals.ml.recipe import TargetSpec
 from signals.ml.target import label_ends, prepare_target, three_class
@@ -138,6 +138,12 @@ def test_prepare_target_reads_the_named_column() -> None:
     frame = run(100, 110).to_frame("last")
     assert prepare_target(frame, "last", spec=ONE).iloc[0] == 2.0
     with pytest.raises(MissingColumns, match="close_col="):
+        prepare_target(frame)
+
+
+def test_closes_as_text_are_refused() -> None:
+    frame = pd.DataFrame({"close": ["1,000.5"] * len(DATES)}, DATES)
+    with pytest.raises(WrongType, match="closes as numbers in 'close'"):
         prepare_target(frame)
 
 

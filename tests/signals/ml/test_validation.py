@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from signals.data.records import F8
-from signals.errors import HolesInBars, MisalignedTarget, OneClass, TooFewRows
+from signals.errors import HolesInBars, MisalignedTarget, OneClass, TooFewRows, TrainingError
 from signals.ml import metrics
 from signals.ml.baselines import class_frequencies, volatility_table
 from signals.ml.dataset import F4, Dataset, make_dataset
@@ -260,6 +260,12 @@ def test_other_target_index_is_refused(planted: tuple[pd.DataFrame, TargetResult
     frame, target = planted
     with pytest.raises(MisalignedTarget, match="reindex"):
         WalkForwardValidator(RECIPE, Fitter()).run(frame, target.labels.value.iloc[1:])
+
+
+def test_names_of_classes_are_refused(planted: tuple[pd.DataFrame, TargetResult]) -> None:
+    frame, target = planted
+    with pytest.raises(TrainingError, match="see prepare_target"):
+        WalkForwardValidator(RECIPE, Fitter()).run(frame, target.labels.value.map({0.0: "DOWN", 2.0: "UP"}))
 
 
 def test_short_history_is_refused(planted: tuple[pd.DataFrame, TargetResult]) -> None:
