@@ -307,6 +307,12 @@ def _positions(features: tuple[str, ...]) -> list[int]:
     from signals.features.catalog import names
 
     position = {name: column for column, name in enumerate(names())}
+    own = [name for name in features if name not in position]
+    if own:
+        raise FeatureError(
+            f"the model needs {', '.join(own)}, which the catalogue does not have: a model of columns of one's own "
+            "can be asked by MLPipeline.predict, but no strategy can compute them from bars"
+        )
     return [position[name] for name in features]
 
 

@@ -141,6 +141,20 @@ def test_the_threshold_silences(planted: Any, replay: Replay) -> None:
     assert any(Abstention.BELOW_THRESHOLD in decision.abstained for decision in sink.decisions)
 
 
+def test_the_threshold_itself_is_not_above(planted: Any, recorded: tuple[BacktestResult, MemorySink]) -> None:
+    decision = recorded[1].decisions[-1]
+    least = min(decision.signals, key=lambda signal: signal.strength)
+    ml = planted.settings.ml.model_copy(update={"confidence_threshold": least.strength})
+    strategy = MLSignalStrategy(
+        planted.settings.model_copy(update={"ml": ml}),
+        store=FeatureStore(planted.settings),
+        models=FixedModel(planted.bundle),
+        provider=planted.provider,
+    )
+    found = [signal.symbol for signal in strategy.generate_signals(dict(planted.bars))]
+    assert found == [signal.symbol for signal in decision.signals if signal.strength > least.strength]
+
+
 def test_old_models_are_marked(planted: Any, recorded: tuple[BacktestResult, MemorySink]) -> None:
     for signal in recorded[0].signals:
         assert signal.metadata["stale"] is (signal.timestamp - planted.start > timedelta(days=14))
@@ -167,6 +181,14 @@ def test_a_model_from_the_future_is_refused(planted: Any, replay: Replay) -> Non
     result, sink = replay(start=before, end=planted.start - timedelta(days=1))
     assert result.signals == ()
     assert {reason for decision in sink.decisions for reason in decision.abstained} == {Abstention.MODEL_FROM_FUTURE}
+
+
+def test_the_first_bar_decided_is_the_one_that_ended_the_training(planted: Any, replay: Replay) -> None:
+    _, sink = replay(start=planted.start - timedelta(days=5), end=planted.start)
+    *_, before, at = sink.decisions
+    assert at.timestamp == planted.bundle.last_label_end
+    assert list(before.abstained) == [Abstention.MODEL_FROM_FUTURE]
+    assert Abstention.MODEL_FROM_FUTURE not in at.abstained
 
 
 def test_too_little_history_is_no_prediction(planted: Any, replay: Replay) -> None:
@@ -208,6 +230,32 @@ def test_another_catalogue_is_refused(planted: Any) -> None:
     strategy = strategy_of(planted, models=FixedModel(replace(planted.bundle, manifest=manifest)))
     with pytest.raises(BundleUnknown, match="another feature catalogue"):
         strategy.generate_signals(dict(planted.bars))
+
+
+def test_a_model_of_columns_of_ones_own_is_refused_by_name(planted: Any) -> None:
+    manifest = planted.bundle.manifest
+    renamed = [entry.model_copy(update={"name": f"own_{entry.name}"}) for entry in manifest.features]
+    own = replace(planted.bundle, manifest=manifest.model_copy(update={"features": renamed}))
+    with pytest.raises(FeatureError, match="own_"):
+        strategy_of(planted, models=FixedModel(own)).generate_signals(dict(planted.bars))
+
+
+def test_an_id_names_the_model_s_content_and_not_its_name(planted: Any) -> None:
+    def ids(**changed: Any) -> list[str]:
+        bundle = replace(planted.bundle, manifest=planted.bundle.manifest.model_copy(update=changed))
+        return [s.id for s in strategy_of(planted, models=FixedModel(bundle)).generate_signals(dict(planted.bars))]
+
+    target = planted.bundle.manifest.target.model_copy(update={"up": 0.02})
+    assert ids() == ids(version_id="another")
+    assert not set(ids()) & set(ids(target=target))
+
+
+def test_the_monitor_follows_the_model(planted: Any) -> None:
+    newer = planted.bundle.manifest.model_copy(update={"version_id": "newer"})
+    monitor = ModelMonitor(planted.bundle)
+    strategy = strategy_of(planted, models=FixedModel(replace(planted.bundle, manifest=newer)), monitor=monitor)
+    strategy.generate_signals(dict(planted.bars))
+    assert monitor.bundle.version_id == "newer"
 
 
 def test_contributions_add_up_to_the_margin(planted: Any) -> None:
