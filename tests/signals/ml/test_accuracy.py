@@ -63,6 +63,14 @@ def test_the_bound_never_falls_below_independent_rows() -> None:
     assert bound < 0.5 - 3 * 0.05
 
 
+def test_neighbouring_blocks_widen_the_bound() -> None:
+    # Block means 0.4 four times, then 0.6 four times: variance 0.01, covariance of neighbours 0.01 * 5 / 7.
+    bound = lower_bound(0.5, np.repeat([0.4, 0.6], 8), 10**9, 2)
+    three_errors_of_seven_degrees = 4.5302
+    error = np.sqrt((0.01 + 2 * 0.01 * 5 / 7) / 7)
+    assert bound == pytest.approx(0.5 - three_errors_of_seven_degrees * error, rel=1e-3)
+
+
 def test_too_few_blocks_say_nothing() -> None:
     assert lower_bound(0.5, np.full(100, 0.1), 100, 30) is None
 

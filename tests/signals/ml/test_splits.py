@@ -82,6 +82,14 @@ def test_only_complete_windows() -> None:
     assert list(WalkForward().split(labels("A", DAYS[:4]))) == []
 
 
+@pytest.mark.parametrize(("last", "windows"), [("2019-06-27", 1), ("2019-06-26", 0)])
+def test_a_window_may_lack_a_long_weekend(last: str, windows: int) -> None:
+    dates = pd.date_range("2019-01-01 12:00", f"{last} 12:00", tz="UTC", unit="us")
+    index = pd.MultiIndex.from_product([["A"], dates], names=["symbol", "date"])
+    made = Labels(pd.Series(1.0, index), pd.Series(dates, index))
+    assert len(list(WalkForward(3, 3, 3).split(made))) == windows
+
+
 def test_whole_timestamps_over_all_symbols() -> None:
     made = labels("ABC")
     for split in WalkForward(12, 6, 6).split(made):

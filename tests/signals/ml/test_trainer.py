@@ -130,6 +130,13 @@ def test_no_label_across_a_jump(trainer: Trainer, small: Recipe) -> None:
     assert gone == [195, 196, 197, 198, 199]
 
 
+def test_horizon_counts_sessions_on_which_nobody_traded(trainer: Trainer, small: Recipe) -> None:
+    halted = [BarColumns(c.symbol, np.delete(c.time, 200), np.delete(c.values, 200, axis=0)) for c in COLUMNS]
+    found = trainer.dataset(small, InMemoryProvider(halted), SYMBOLS, END)
+    assert len(found) == len(SYMBOLS) * (BARS - 5 - 2)
+    assert int(COLUMNS[0].time[195]) not in found.timestamps
+
+
 def test_intraday_horizon_counts_bars(trainer: Trainer, small: Recipe) -> None:
     time = COLUMNS[0].time[0] + np.arange(BARS, dtype=np.int64) * 60_000_000
     minutes = InMemoryProvider([BarColumns("AA", time, COLUMNS[0].values)])
@@ -194,6 +201,15 @@ def test_features_without_values_are_logged(trainer: Trainer, small: Recipe) -> 
     note = "2 of 6 features had no value in training: pe, volatility_level"
     assert bundle.manifest.notes == [note]
     assert [entry["note"] for entry in logs if entry["event"] == "training.features"] == [note]
+
+
+def test_run_judges_nothing_after_until(trainer: Trainer, small: Recipe, data: Dataset) -> None:
+    until = from_micros(int(COLUMNS[0].time[-30]))
+    whole = trainer.run(small, data, until)
+    cut = trainer.run(small, trainer.dataset(small, PROVIDER, SYMBOLS, until), until)
+    assert [window.to_json() for window in whole.windows] == [window.to_json() for window in cut.windows]
+    assert whole.evidence == cut.evidence
+    assert whole.bundle.content_hash == cut.bundle.content_hash
 
 
 def test_progress_is_optional(trainer: Trainer, small: Recipe, data: Dataset, result: TrainingResult) -> None:
