@@ -131,12 +131,20 @@ class InMemoryProvider:
         return tuple(fact for fact in found if isinstance(fact, kind))
 
     def sector(self, symbol: str, at: datetime) -> str | None:
-        """Return the sector in force and known at an instant; the newest record wins."""
+        """Return the sector in force and known at an instant; the newest record wins.
+
+        A record of the same sector and `since` revises the one before: so a membership is closed.
+        """
         known = self.facts(Membership, symbol)
         visible = known[: bisect.bisect_right(known, at, key=lambda fact: fact.known_at)]
+        revised = set()
         for fact in reversed(visible):
-            if fact.group.startswith(SECTOR_GROUP) and fact.since <= at and (fact.until is None or at < fact.until):
+            key = fact.group, fact.since
+            if key in revised or not fact.group.startswith(SECTOR_GROUP):
+                continue
+            if fact.since <= at and (fact.until is None or at < fact.until):
                 return fact.group.removeprefix(SECTOR_GROUP)
+            revised.add(key)
         return None
 
 

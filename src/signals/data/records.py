@@ -200,6 +200,9 @@ class Membership:
 
     def __post_init__(self) -> None:
         _check(self.symbol, self.known_at)
+        for name, edge in (("since", self.since), ("until", self.until)):
+            if edge is not None and edge.tzinfo is None:
+                raise NaiveTime(f"an aware {name}", edge.isoformat(), symbol=self.symbol, hint="say tz= when loading")
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +217,8 @@ class SectorMedian:
     ev_ebitda: float = math.nan
 
     def __post_init__(self) -> None:
-        _check(self.symbol, self.known_at)
+        medians = {"pe": self.pe, "pb": self.pb, "ps": self.ps, "ev_ebitda": self.ev_ebitda}
+        _check(self.symbol, self.known_at, **{name: value for name, value in medians.items() if not math.isnan(value)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,8 @@ def applied(actions: Sequence[CorporateAction], adjusted: Adjusted, until: int) 
     if adjusted is not Adjusted.NONE:
         return ()
     newest: dict[tuple[int, str], float] = {}
-    for action in sorted(actions, key=lambda action: action.known_at):
+    # Of two ratios known at one instant the higher one, as in `ShareBasis`, whatever order the source lists them in.
+    for action in sorted(actions, key=lambda action: (action.known_at, action.ratio)):
         if action.kind in _PRICE_KINDS and to_micros(action.known_at) <= until:
             newest[to_micros(action.effective), action.kind.value] = action.ratio
     return tuple(Step(*key, ratio) for key, ratio in sorted(newest.items()))

@@ -116,3 +116,10 @@ def test_a_reader_never_sees_half_a_load() -> None:
     reader.join()
     assert torn == []
     assert provider.revision == 299
+
+
+def test_a_later_record_of_a_membership_closes_it() -> None:
+    opened = Membership("A", later(0), SECTOR_GROUP + "Energy", later(0))
+    closed = Membership("A", later(5), SECTOR_GROUP + "Energy", later(0), later(7))
+    provider = InMemoryProvider(facts=[opened, closed])
+    assert [provider.sector("A", later(day)) for day in (4, 6, 7, 9)] == ["Energy", "Energy", None, None]

@@ -120,3 +120,16 @@ def test_between_holds_both_ends(start: int | None, end: int | None, held: list[
     columns = BarColumns.of("A", [bar(day) for day in range(3)])
     low, high = (None if day is None else AT + timedelta(days=day) for day in (start, end))
     assert [each.timestamp for each in columns.between(low, high).bars()] == [AT + timedelta(days=d) for d in held]
+
+
+def test_a_membership_is_aware() -> None:
+    with pytest.raises(NaiveTime, match="an aware since"):
+        Membership("A", AT, "sector:Energy", NAIVE)
+    with pytest.raises(NaiveTime, match="an aware until"):
+        Membership("A", AT, "sector:Energy", AT, NAIVE)
+
+
+def test_a_median_may_be_missing_but_not_infinite() -> None:
+    SectorMedian("Energy", AT, pe=10.0)
+    with pytest.raises(NotFinite, match="a finite pb"):
+        SectorMedian("Energy", AT, pe=10.0, pb=float("inf"))

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from signals.data.records import ActionKind, Adjusted, CorporateAction, from_micros
 from signals.features.basis import applied, average_volume, factors, segments
+from signals.features.share_basis import ShareBasis
 
 TIME = np.arange(10, dtype=np.int64) * 1_000_000
 NONE = Adjusted.NONE
@@ -65,3 +66,10 @@ def test_any_twenty_rows_give_the_average_of_all(count: int, seed: int) -> None:
 
 def test_too_few_rows_have_no_average() -> None:
     assert np.isnan(average_volume(np.ones(19), np.ones(19))).all()
+
+
+@given(st.permutations([action(4, 2), action(4, 3), action(4, 1)]))
+def test_ratios_known_at_one_instant_do_not_depend_on_their_order(actions: list[CorporateAction]) -> None:
+    (step,) = applied(actions, NONE, 9_000_000)
+    shares = ShareBasis.of(actions, NONE).factor(TIME[:1], TIME[-1:])
+    assert step.ratio == shares[0] == 3
