@@ -63,7 +63,7 @@ def import_(
     if on_bad not in ("raise", "quarantine"):
         raise typer.BadParameter(f"expected raise or quarantine, was {on_bad!r}", param_hint="--on-bad")
     # Beside the folder, not in it: a reader of the folder must not take refused rows for bars.
-    aside = to.with_name(f"{to.name}.quarantine.csv") if on_bad == "quarantine" else None
+    aside = Path(f"{to.resolve()}.quarantine.csv") if on_bad == "quarantine" else None
     table = read_bars(
         path,
         stamped=_known(stamped),

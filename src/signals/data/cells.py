@@ -80,6 +80,8 @@ def times(column: Any) -> Times:
     import pyarrow.compute as pc
     from pyarrow import types
 
+    if types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
     if types.is_string(column.type) or types.is_large_string(column.type):
         return _dates_without_clock(_times_from_text(column))
     null = _mask(column.is_null())

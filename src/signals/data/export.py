@@ -25,7 +25,7 @@ def write_bars(table: BarTable, folder: Path) -> list[Path]:
     ConfigError
         If a file is there with other bars; nothing has then been written.
     """
-    paths = {symbol: folder / f"{quote(symbol, safe='^=-.')}.parquet" for symbol in table.symbols}
+    paths = {symbol: folder / _file_name(symbol) for symbol in table.symbols}
     present = {symbol for symbol, path in paths.items() if path.exists()}
     for symbol in sorted(present):
         held = read_bars(paths[symbol], stamped="close", adjusted=table.adjusted)
@@ -35,6 +35,11 @@ def write_bars(table: BarTable, folder: Path) -> list[Path]:
         if symbol not in present:
             _write(table.columns[symbol], path)
     return list(paths.values())
+
+
+def _file_name(symbol: str) -> str:
+    name = quote(symbol, safe="^=-.")
+    return f"{name.replace('.', '%2E', 1) if name.startswith('.') else name}.parquet"  # readers pass hidden files over
 
 
 def _write(columns: BarColumns, path: Path) -> None:

@@ -79,9 +79,9 @@ def read_raw(path: Path) -> RawFile:
     """
     import pyarrow as pa
 
-    if path.stat().st_size == 0:
-        raise EmptyFile("bars", "a file of 0 bytes", file=str(path))
     try:
+        if path.stat().st_size == 0:
+            raise EmptyFile("bars", "a file of 0 bytes", file=str(path))
         raw = _read_csv(path) if path.suffix == ".csv" else _read_parquet(path)
     except (pa.ArrowException, OSError, UnicodeDecodeError, csv.Error) as error:
         reason = " ".join(str(error).split())[:200]
@@ -98,6 +98,7 @@ def _read_parquet(path: Path) -> RawFile:
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
         wanted = _columns(path, file.schema_arrow.names)
         table = file.read(columns=list(wanted.values())).select(list(wanted.values())).rename_columns(list(wanted))
+        table.validate(full=True)  # text that is no UTF-8, most of all
     return RawFile(str(path), _with_symbol(table, path), np.arange(1, table.num_rows + 1))
 
 
@@ -159,6 +160,12 @@ def _columns(path: Path, names: Sequence[str]) -> dict[str, str]:
 def _with_symbol(table: Any, path: Path) -> Any:
     import pyarrow as pa
 
-    if "symbol" in table.column_names:
-        return table
-    return table.append_column("symbol", pa.repeat(path.stem, table.num_rows))
+    if "symbol" not in table.column_names:
+        return table.append_column("symbol", pa.repeat(path.stem, table.num_rows))
+    symbols = table["symbol"]
+    try:
+        text = symbols.cast(pa.string())
+    except pa.ArrowException:
+        got = f"a column of {symbols.type}"
+        raise UnreadableFile("a symbol column of text", got, file=str(path), hint="write names as text") from None
+    return table.set_column(table.column_names.index("symbol"), "symbol", text)

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from signals.data.cells import NO_TIME
 from signals.data.faults import KINDS
 from signals.data.gaps import session_gaps
 from signals.data.jumps import split_like_jumps
-from signals.data.records import BarColumns, from_micros
+from signals.data.records import BarColumns, from_micros, to_micros
 from signals.data.rows import Rows
 
 __all__ = ["WARMUP_BARS", "Jump", "Problem", "QualityReport", "report_on"]
@@ -135,7 +136,9 @@ def report_on(rows: Rows, columns: Mapping[str, BarColumns]) -> QualityReport:
     """Sum up checked rows and the columns made from the sound ones."""
     sound = rows.faults.sound
     times = rows.time[sound]
-    gaps = session_gaps(rows.time, rows.code, rows.symbols, rows.calendar)
+    # A stamp from the future is a mistake that would make every session up to it a missing one.
+    closed = np.where(rows.time > to_micros(rows.now), NO_TIME, rows.time)
+    gaps = session_gaps(closed, rows.code, rows.symbols, rows.calendar)
     empty = np.unique(rows.code[rows.values[:, 4] == 0], return_counts=True)
     return QualityReport(
         files=tuple(each.name for each in rows.raw),

@@ -117,6 +117,14 @@ def test_import_sets_bad_rows_aside(bad: Path, tmp_path: Path) -> None:
     assert answer["fingerprint"] == read_bars(tmp_path / "clean", stamped="close").fingerprint
 
 
+def test_import_into_the_present_folder(bad: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    answer = told("import", bad, "--stamped", "session", "--to", ".", "--on-bad", "quarantine")
+    assert answer["quarantine"] == str(tmp_path / "here.quarantine.csv")
+    assert Path(answer["quarantine"]).exists()
+
+
 @pytest.mark.real_data
 def test_check_of_the_real_stocks(real_data: Path) -> None:
     path = real_data / "stocks_daily_2013_2018.parquet"

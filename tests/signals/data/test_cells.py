@@ -111,3 +111,8 @@ def test_bad_parquet_cells(tmp_path: Path, cells: dict[str, pa.Array], kind: typ
 def test_numbers_come_in_many_types(tmp_path: Path, column: pa.Array) -> None:
     path = write_parquet(tmp_path / "A.parquet", [dt.date(2024, 1, 2)], close=column)
     assert read_bars(path, stamped="session").columns["A"].values[0, 3] == 10
+
+
+def test_dates_of_a_dictionary(tmp_path: Path) -> None:
+    path = write_parquet(tmp_path / "ABC.parquet", pa.array(["2024-01-02", "2024-01-03"]).dictionary_encode())
+    assert times(path, stamped="session") == ["2024-01-02T21:00:00+00:00", "2024-01-03T21:00:00+00:00"]

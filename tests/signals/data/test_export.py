@@ -51,3 +51,10 @@ def test_a_flipped_bit_in_a_value_is_noticed(table: BarTable, tmp_path: Path) ->
     path.write_bytes(bytes(content))
     with pytest.raises(UnreadableFile):
         read_bars(path, stamped="close")
+
+
+def test_a_name_that_begins_with_a_dot_is_not_hidden(write: Write, tmp_path: Path) -> None:
+    lines = [".SPX,2024-01-02,1,2,1,2,0", "%2ESPX,2024-01-02,1,2,1,2,0"]
+    table = read_bars(write(lines, header="symbol,date,open,high,low,close,volume"), stamped="session")
+    write_bars(table, tmp_path / "clean")
+    assert read_bars(tmp_path / "clean", stamped="close").fingerprint == table.fingerprint

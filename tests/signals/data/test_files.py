@@ -77,3 +77,27 @@ def test_a_missing_file_and_an_empty_folder(tmp_path: Path) -> None:
         read_bars(tmp_path / "no.csv", stamped="session")
     with pytest.raises(errors.MissingFile, match="in the folder"):
         read_bars(tmp_path, stamped="session")
+
+
+def test_a_link_to_nothing_is_unreadable(tmp_path: Path) -> None:
+    (tmp_path / "ABC.csv").symlink_to(tmp_path / "gone.csv")
+    with pytest.raises(errors.UnreadableFile, match="No such file"):
+        read_bars(tmp_path, stamped="session")
+
+
+NO_TEXT = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\1\0\0\0"), pa.py_buffer(b"\xff")])
+
+
+@pytest.mark.parametrize("column", ["symbol", "date", "open"])
+def test_text_that_is_no_utf8_is_unreadable(tmp_path: Path, column: str) -> None:
+    changed = {"date": [dt.date(2024, 1, 2)], column: NO_TEXT}
+    path = write_parquet(tmp_path / "ABC.parquet", changed.pop("date"), **changed)
+    with pytest.raises(errors.UnreadableFile, match="UTF8"):
+        read_bars(path, stamped="session", on_bad="quarantine")
+
+
+@pytest.mark.parametrize("symbol", [["A"], {"name": "A"}, b"\xff"])
+def test_symbols_that_are_no_text_are_refused(tmp_path: Path, symbol: object) -> None:
+    path = write_parquet(tmp_path / "ABC.parquet", [dt.date(2024, 1, 2)], symbol=[symbol])
+    with pytest.raises(errors.UnreadableFile, match="symbol column of text"):
+        read_bars(path, stamped="session", on_bad="quarantine")

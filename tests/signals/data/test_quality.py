@@ -131,3 +131,8 @@ def test_the_real_market_series_have_none(real_data: Path) -> None:
     told = read_bars(real_data / "market_daily_2006_2021.parquet", stamped="session").report.to_json()
     assert (told["quarantined"], told["warnings"]["missing_sessions"]["count"]) == (0, 0)
     assert told["warnings"]["late_starters"]["symbols"] == {"XLC": "2018-06-19", "XLRE": "2015-10-08"}
+
+
+def test_a_stamp_from_the_future_makes_no_session_missing(write: Write) -> None:
+    found = report(write, [*bars("A", "02", "03"), "A,2039-01-04,1,1,1,1,1", *bars("B", "02", "03")])
+    assert (found.quarantined, found.missing_sessions, found.incomplete) == (1, {}, ())
