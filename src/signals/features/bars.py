@@ -45,12 +45,21 @@ def _of_frame(symbol: str, frame: pd.DataFrame) -> BarColumns:
     missing = [name for name in _NAMES if name not in frame.columns]
     if missing:
         raise FeatureError(f"{symbol}: expected columns {', '.join(_NAMES)}; missing {', '.join(missing)}")
+    if not frame.columns.is_unique:
+        raise FeatureError(f"{symbol}: expected each column once, was {', '.join(map(str, frame.columns))}")
     index = frame.index
     if not isinstance(index, pd.DatetimeIndex) or index.tz is None:
         raise FeatureError(
             f"{symbol}: expected an index of aware closing times, was {index.dtype}; say tz= when loading"
         )
-    values = np.ascontiguousarray(frame[list(_NAMES)].to_numpy(np.float64))
+    if index.hasnans:
+        raise FeatureError(
+            f"{symbol}: expected a closing time of every bar, was NaT in row {int(index.isna().argmax())}"
+        )
+    try:
+        values = np.ascontiguousarray(frame[list(_NAMES)].to_numpy(np.float64))
+    except (TypeError, ValueError) as error:
+        raise FeatureError(f"{symbol}: expected columns of numbers, was {error}; convert them when loading") from None
     return BarColumns(symbol, index.tz_convert("UTC").as_unit("us").asi8, values)
 
 

@@ -50,3 +50,23 @@ def test_times_must_rise(history: History, order: list[int]) -> None:
     columns = history(count=3)
     with pytest.raises(FeatureError, match="rising times"):
         columns_of("AAA", BarColumns("AAA", columns.time[order], columns.values[order]))
+
+
+@pytest.mark.parametrize("row", [0, 2])
+def test_frame_without_a_time_is_refused(history: History, row: int) -> None:
+    frame = frame_of(history(count=3))
+    index = frame.index.to_series()
+    index.iloc[row] = pd.NaT
+    with pytest.raises(FeatureError, match=f"was NaT in row {row}"):
+        columns_of("AAA", frame.set_axis(pd.DatetimeIndex(index)))
+
+
+def test_column_of_text_is_refused(history: History) -> None:
+    with pytest.raises(FeatureError, match=r"columns of numbers, was .*'1,000'"):
+        columns_of("AAA", frame_of(history(count=2)).assign(volume="1,000"))
+
+
+def test_column_that_is_there_twice_is_refused(history: History) -> None:
+    frame = frame_of(history(count=2))
+    with pytest.raises(FeatureError, match="each column once"):
+        columns_of("AAA", pd.concat([frame, frame[["open"]]], axis=1))
