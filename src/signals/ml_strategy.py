@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from signals.errors import BundleUnknown, FeatureError
-from signals.events.schema import F4, F8, Abstention, Decision, EventSink, MemorySink
+from signals.events.schema import F4, F8, Abstention, Decision, Event, EventSink, MemorySink
 from strategy.base import REFERENCE_PREFIX, BaseStrategy
 from strategy.signal import JSON, Signal, SignalDirection, signal_id
 from strategy.slices import Slice
@@ -90,6 +90,7 @@ class MLSignalStrategy(BaseStrategy):
         self._references = frozenset({data.market, data.volatility, *data.sector_etfs.values()})
         self._live = store.live((), provider)
         self._kept: OrderedDict[str, _Explainable] = OrderedDict()
+        self._unrecorded: list[Event] = []
 
     def get_parameters(self) -> dict[str, object]:
         """Return the part of the settings that decides on signals."""
@@ -255,7 +256,10 @@ class MLSignalStrategy(BaseStrategy):
             return
         if bundle is not None:
             self._monitor.follow(bundle)
-        self.sink.record(decision, self._monitor.observe(decision))
+        # The monitor speaks once: what a failing sink did not take goes with the next decision.
+        self._unrecorded += self._monitor.observe(decision)
+        self.sink.record(decision, tuple(self._unrecorded))
+        self._unrecorded.clear()
 
 
 def ml_signal() -> MLSignalStrategy:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from signals.errors import BundleUnknown, FeatureError
-from signals.events.schema import Abstention, Decision, EventKind, MemorySink
+from signals.events.schema import Abstention, Decision, Event, EventKind, MemorySink
 from signals.feature_store import FeatureStore
 from signals.ml.artifact import ModelBundle
 from signals.ml.monitoring import ModelMonitor
@@ -248,6 +248,27 @@ def test_an_id_names_the_model_s_content_and_not_its_name(planted: Any) -> None:
     target = planted.bundle.manifest.target.model_copy(update={"up": 0.02})
     assert ids() == ids(version_id="another")
     assert not set(ids()) & set(ids(target=target))
+
+
+def test_an_alarm_outlives_a_sink_that_failed(planted: Any) -> None:
+    class FullDisk(MemorySink):
+        full = True
+
+        def record(self, decision: Decision, events: Sequence[Event] = ()) -> None:
+            if self.full:
+                raise OSError("no space left")
+            super().record(decision, events)
+
+    sink = FullDisk()
+    strategy = strategy_of(planted, monitor=ModelMonitor(planted.bundle), sink=sink)
+    earlier = {symbol: bars[:-1] for symbol, bars in planted.bars.items()}
+    with pytest.raises(OSError, match="no space"):
+        strategy.generate_signals(earlier)
+    sink.full = False
+    strategy.generate_signals(dict(planted.bars))
+    stale = [event for event in sink.events if event.kind is EventKind.DRIFT]
+    assert [(event.body["detector"], event.at) for event in stale] == [("stale", earlier["S00"][-1].timestamp)]
+    assert strategy._unrecorded == []
 
 
 def test_the_monitor_follows_the_model(planted: Any) -> None:
