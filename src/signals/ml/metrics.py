@@ -152,6 +152,12 @@ def stationary_bootstrap(values_by_date: F8, mean_block: int = 21, draws: int = 
     float
         NaN for fewer than five blocks of dates (whole turns of one block all have the same mean, which would look like
         certainty), or if any value is not finite.
+
+    Notes
+    -----
+    5% is what many dates lead to. Measured on averages of five neighbours (labels that overlap), the true mean lies
+    below the bound in 10% of series of 250 dates, 9% of 500 and 7% of 1,250; where regimes last (the averages of an
+    autoregression of 0.9) in 15, 12 and 10%.
     """
     count = len(values_by_date)
     if count < FEWEST_BLOCKS * mean_block or not np.isfinite(values_by_date).all():
