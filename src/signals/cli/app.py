@@ -54,7 +54,7 @@ def main() -> None:
     """Run the command line; exit 0, 1 (refused input, failed check) or 2 (usage)."""
     try:
         app()
-    except (VaneError, BarError, EngineError) as error:
+    except (VaneError, BarError, EngineError, OSError) as error:  # OSError: no right to write, a full disk
         errors.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:

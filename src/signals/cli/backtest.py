@@ -29,7 +29,7 @@ def backtest(
     market: MarketPath = None,
     model: Annotated[str | None, typer.Option(help="Version to replay; default: the active one.")] = None,
     start: Annotated[str | None, typer.Option(help="First decision; default: where the model's training ends.")] = None,
-    end: Annotated[str | None, typer.Option(help="Last decision; default: the last bar.")] = None,
+    end: Annotated[str | None, typer.Option(help="Last decision; default: the last bar. A date is 00:00 UTC.")] = None,
     symbols: Annotated[int | None, typer.Option(min=1, help="Use only the N symbols with the most bars.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -37,9 +37,9 @@ def backtest(
 
     Example: vane backtest --data bars.csv --stamped session --model 20240315_120000
     """
+    asked, last = parse_time(start, "--start"), parse_time(end, "--end")
     inputs = read_inputs(data, stamped, calendar, market, symbols)
     bundle, shadow = _model(inputs.settings, model)
-    first = parse_time(start, "--start") or bundle.last_label_end
     folder = new_run(Path("var/runs"), datetime.now(UTC))
     with progress_bars() as bars:
         task = bars.add_task("replay", total=None)
@@ -47,15 +47,15 @@ def backtest(
             inputs,
             bundle,
             folder,
-            start=first,
-            end=parse_time(end, "--end"),
+            start=asked or bundle.last_label_end,
+            end=last,
             shadow=shadow,
             progress=lambda done, total: bars.update(task, completed=done, total=total),
         )
     if as_json:
-        emit_json(replay.to_json())
+        emit_json({"data": inputs.table.report.to_json(), **replay.to_json()})
         return
-    show_quality(inputs.table.report)
+    show_quality(inputs)
     marked = " in shadow: the gate refused it, so nothing is traded" if shadow else ""
     console.print(f"  model {bundle.version_id}{marked}")
     show_replay(replay, inputs.settings.ml.confidence_threshold)
@@ -67,7 +67,6 @@ def backtest(
 
 def _model(settings: Settings, version_id: str | None) -> tuple[ModelBundle, bool]:
     """Return the model to replay, and whether the gate refused it."""
-    from signals.ml.artifact import load_bundle
     from signals.ml.registry import ModelRegistry
 
     registry = ModelRegistry(settings.models.dir)
@@ -78,8 +77,5 @@ def _model(settings: Settings, version_id: str | None) -> tuple[ModelBundle, boo
                 "no active model: train one (vane train), or name a refused one with --model (vane models list)"
             )
         version_id = active.version_id
-    found = {version.version_id: version for version in registry.list_versions()}
-    if version_id not in found:
-        raise RegistryError(f"no version {version_id!r} in {settings.models.dir}; see: vane models list")
-    bundle = load_bundle(found[version_id].path)
+    bundle = registry.verify(version_id)
     return bundle, not bundle.manifest.verdict.get("passed", False)

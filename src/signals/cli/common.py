@@ -9,15 +9,40 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-__all__ = ["AsJson", "Calendar", "DataPath", "MarketPath", "StampedOption", "console", "emit_json", "errors"]
+from signals.data.parquet import STAMPS
+
+__all__ = [
+    "AsJson",
+    "Calendar",
+    "DataPath",
+    "MarketPath",
+    "StampedOption",
+    "console",
+    "emit_json",
+    "errors",
+    "known_stamp",
+]
 
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
+
+def known_stamp(stamped: str | None) -> str | None:
+    """Let through what `--stamped` may say; anything else is wrong usage."""
+    if stamped is not None and stamped not in STAMPS:
+        raise typer.BadParameter(f"expected {', '.join(STAMPS)}, was {stamped!r}", param_hint="--stamped")
+    return stamped
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 DataPath = Annotated[Path, typer.Option("--data", help="Bars: a CSV or Parquet file, or a folder of them.")]
 StampedOption = Annotated[
-    str, typer.Option("--stamped", help="What a time in the file means: the bar's open, its close, or a session date.")
+    str,
+    typer.Option(
+        "--stamped",
+        callback=known_stamp,
+        help="What a time in the file means: the bar's open, its close, or a session date.",
+    ),
 ]
 Calendar = Annotated[str, typer.Option("--calendar", help="Exchange calendar (exchange_calendars name, or 24/7).")]
 MarketPath = Annotated[

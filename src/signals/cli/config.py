@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from signals.cli.common import AsJson, console, emit_json
@@ -30,10 +31,13 @@ def show(as_json: AsJson = False) -> None:
         return
     path = settings_path()
     table = Table(
-        "setting", "value", title=f"from {path if path else 'defaults'}, then SA_* variables", title_justify="left"
+        "setting",
+        "value",
+        title=escape(f"from {path if path else 'defaults'}, then SA_* variables"),
+        title_justify="left",
     )
     for key, value in _flat(shown):
-        table.add_row(key, json.dumps(value))
+        table.add_row(escape(key), escape(json.dumps(value)))
     console.print(table)
 
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.rule import Rule
 
-from signals.cli.common import AsJson, console, emit_json
+from signals.cli.common import AsJson, console, emit_json, known_stamp
 from signals.cli.inputs import Inputs, load_inputs
 from signals.cli.replay import Replay, new_run, replay_model
 from signals.cli.train import Trained, read_inputs, stage_progress, train_and_register
 from signals.cli.views import progress_bars, show_latest, show_quality, show_replay, show_verdict, show_windows
-from signals.errors import ConfigError, TooFewRows
+from signals.errors import TooFewRows
 
 if TYPE_CHECKING:
     from signals.ml.recipe import Recipe
@@ -30,7 +30,9 @@ def demo(
     data: Annotated[
         Path | None, typer.Option("--data", help="Your bars (CSV, Parquet, folder); default: samples.")
     ] = None,
-    stamped: Annotated[str | None, typer.Option("--stamped", help="With --data: open, close or session.")] = None,
+    stamped: Annotated[
+        str | None, typer.Option("--stamped", callback=known_stamp, help="With --data: open, close or session.")
+    ] = None,
     calendar: Annotated[str, typer.Option(help="Exchange calendar of your bars.")] = "XNYS",
     market: Annotated[Path | None, typer.Option(help="Bars of market, volatility and sector series.")] = None,
     symbols: Annotated[int, typer.Option(min=1, help="With --data: use the N symbols with the most bars.")] = _SYMBOLS,
@@ -42,7 +44,10 @@ def demo(
               vane demo --data bars.csv --stamped session
     """
     if (data is None) != (stamped is None):
-        raise ConfigError("--data and --stamped go together: say what a time in the file means (open, close, session)")
+        raise typer.BadParameter(
+            "say what a time in the file means (open, close, session); the two go together",
+            param_hint="--data, --stamped",
+        )
     started = datetime.now(UTC)
     inputs = _sample() if data is None or stamped is None else read_inputs(data, stamped, calendar, market, symbols)
     tour = _Tour(inputs, quiet=as_json)
@@ -102,9 +107,10 @@ class _Tour:
         if replay.shadow:
             console.print("  The gate refused the model, so it runs in shadow: signals are marked, nothing is traded.")
         show_replay(replay, self.inputs.settings.ml.confidence_threshold)
-        last = replay.decisions[-1]
-        self._title(5, f"Latest decision, {last.timestamp:%Y-%m-%d %H:%M} UTC")
-        show_latest(last)
+        if replay.decisions:  # none where the strategy failed at every slice
+            last = replay.decisions[-1]
+            self._title(5, f"Latest decision, {last.timestamp:%Y-%m-%d %H:%M} UTC")
+            show_latest(last)
         self._title(6, "Where everything is, and what to type next")
         version = trained.version
         for label, text in (
@@ -114,17 +120,17 @@ class _Tour:
             ("what happened", f"vane events --run {replay.folder.name}"),
             ("your own bars", "vane demo --data bars.csv --stamped session"),
         ):
-            console.print(f"  {label:<19} {text}", soft_wrap=True)
+            console.print(f"  {label:<19} {text}", soft_wrap=True, markup=False)
         console.print(f"  [dim]{seconds:.0f} seconds; vane is in .venv/bin[/]")
 
     def _show_bars(self) -> None:
         inputs = self.inputs
         self._title(1, "Bars")
-        show_quality(inputs.table.report)
+        show_quality(inputs)
         total = len(inputs.table.symbols)
         used = "" if len(inputs.universe) == total else f" of {total} (those with the most bars)"
         names = ", ".join(inputs.universe[:8]) + (", ..." if len(inputs.universe) > 8 else "")
-        console.print(f"  {len(inputs.universe)} symbols{used}: {names}")
+        console.print(f"  {len(inputs.universe)} symbols{used}: {names}", markup=False)
         console.print(
             f"  trained and judged on bars until {self.cut:%Y-%m-%d}; the year after that is kept for the replay"
         )

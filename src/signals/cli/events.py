@@ -32,7 +32,10 @@ def events(
     limit: Annotated[int, typer.Option("--limit", min=1, help="The newest ones, so many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Show the newest events, oldest first."""
+    """Show the newest events, oldest first.
+
+    Example: vane events --kind drift --since 2024-03-01
+    """
     from signals.events.log import EventLog
 
     if path is not None and run is not None:

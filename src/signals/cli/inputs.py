@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import typer
 
 from signals.cli.common import errors
 from signals.config import Settings
@@ -100,18 +103,19 @@ def parse_time(text: str | None, option: str) -> datetime | None:
 
     Raises
     ------
-    DataError
+    typer.BadParameter
         Naming the option, if the text is neither.
     """
-    from datetime import UTC
-
     if text is None:
         return None
-    try:
+    with suppress(ValueError):
+        return datetime.combine(date.fromisoformat(text), time(tzinfo=UTC))
+    with suppress(ValueError, OverflowError):
         found = datetime.fromisoformat(text)
-    except ValueError:
-        raise DataError("a date (2017-02-01) or a time with zone", repr(text), file=option) from None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        if found.tzinfo is not None:
+            return found.astimezone(UTC)
+    expected = "a date (2017-02-01, which is 00:00 UTC) or a time with zone (2017-02-01T21:00Z)"
+    raise typer.BadParameter(f"expected {expected}, was {text!r}", param_hint=option)
 
 
 def _references(market: Path | None, stamped: str, calendar: str) -> BarTable | None:

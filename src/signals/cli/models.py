@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from signals.cli.common import AsJson, console, emit_json
+from signals.cli.common import AsJson, console, emit_json, errors
 from signals.errors import BundleError
 
 if TYPE_CHECKING:
@@ -23,9 +23,16 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the history 
 
 @app.command("list")
 def list_versions(as_json: AsJson = False) -> None:
-    """List every registered version, oldest first."""
+    """List every registered version, oldest first.
+
+    Example: vane models list --json
+    """
     registry = _registry()
     versions = registry.list_versions()
+    listed = {version.version_id for version in versions}
+    for home in registry.versions_on_disk():
+        if home.name not in listed:
+            errors.print(f"{home.name} cannot be read and is not listed; what is wrong: vane models verify {home.name}")
     if as_json:
         emit_json([_row(registry, version) for version in versions])
         return
@@ -51,7 +58,10 @@ def list_versions(as_json: AsJson = False) -> None:
 
 @app.command()
 def show(version_id: Version, as_json: AsJson = False) -> None:
-    """Show what a version was trained on, what its gate said, and when it was in force."""
+    """Show what a version was trained on, what its gate said, and when it was in force.
+
+    Example: vane models show 20240315_120000
+    """
     registry = _registry()
     version = _version(registry, version_id)
     manifest = registry.manifest(version_id)
@@ -84,7 +94,10 @@ def promote(
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
-    """Put a version in force. As active only where its gate let it through."""
+    """Put a version in force. As active only where its gate let it through.
+
+    Example: vane models promote 20240315_120000 --reason "passed on the new bars"
+    """
     registry = _registry()
     slot = "shadow" if shadow else "active"
     changed = registry.promote(version_id, slot="shadow" if shadow else "active", actor=_actor(), reason=reason)
@@ -100,7 +113,10 @@ def rollback(
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
-    """Go back to a version that was active before."""
+    """Go back to a version that was active before.
+
+    Example: vane models rollback --reason "drift since Monday"
+    """
     registry = _registry()
     changed = registry.rollback(version_id, recipe=recipe, actor=_actor(), reason=reason)
     now = version_id or registry.history(recipe)[-1].version_id
@@ -112,7 +128,10 @@ def verify(
     version_id: Annotated[str | None, typer.Argument(metavar="VERSION", help="Without it, every version.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check every byte of a version and the probabilities that it must give; exit 1 if one is refused."""
+    """Check every byte of a version and the probabilities that it must give; exit 1 if one is refused.
+
+    Example: vane models verify
+    """
     registry = _registry()
     names = [home.name for home in registry.versions_on_disk()] if version_id is None else [version_id]
     found: dict[str, str | None] = {}

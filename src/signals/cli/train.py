@@ -52,7 +52,7 @@ def train(
     calendar: Calendar = "XNYS",
     market: MarketPath = None,
     symbols: Annotated[int | None, typer.Option(min=1, help="Use only the N symbols with the most bars.")] = None,
-    until: Annotated[str | None, typer.Option(help="Train on what was known by then (2017-02-01).")] = None,
+    until: Annotated[str | None, typer.Option(help="Train on what was known by then; a date is 00:00 UTC.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train on your bars, judge out of sample, register, and promote if the gate lets it pass.
@@ -61,36 +61,41 @@ def train(
     """
     from signals.recipes.direction import recipe
 
+    asked = parse_time(until, "--until")
     inputs = read_inputs(data, stamped, calendar, market, symbols)
     if not as_json:
-        show_quality(inputs.table.report)
+        show_quality(inputs)
     with stage_progress() as progress:
-        end = parse_time(until, "--until") or inputs.end
+        end = asked or inputs.end
         trained = train_and_register(inputs, recipe(inputs.settings), end, actor="vane train", progress=progress)
     if as_json:
-        emit_json(trained.to_json())
+        emit_json({"data": inputs.table.report.to_json(), **trained.to_json()})
         return
     show_windows(trained.result.windows)
     show_verdict(trained.result.verdict, trained.result.evidence.figures)
     version = trained.version.version_id
-    console.print(f"  registered [bold]{version}[/] in {trained.version.path}")
+    console.print(f"  registered {version} in {trained.version.path}", markup=False, soft_wrap=True)
     console.print(
         "  promoted: it is the active model" if trained.promoted else "  not promoted: the active model stays"
     )
     console.print(f"  next: vane models show {version}")
 
 
-def read_inputs(
-    path: Path, stamped: str, calendar: str, market: Path | None, limit: int | None, *, tz: str | None = None
-) -> Inputs:
+def read_inputs(path: Path, stamped: str, calendar: str, market: Path | None, limit: int | None) -> Inputs:
     """Read bars, set refused rows aside in ``var/quarantine``, and join the reference series."""
     from signals.config import load_settings
     from signals.data.parquet import read_bars
 
     aside = Path("var/quarantine") / f"{path.stem}.csv"
-    table = read_bars(path, stamped=stamped, calendar=calendar, tz=tz, on_bad="quarantine", quarantine_to=aside)
+    table = read_bars(path, stamped=stamped, calendar=calendar, on_bad="quarantine", quarantine_to=aside)
     return load_inputs(
-        table, load_settings(), calendar=calendar, stamped=stamped, market=market, limit=limit, quarantine=aside
+        table,
+        load_settings(),
+        calendar=calendar,
+        stamped=stamped,
+        market=market,
+        limit=limit,
+        quarantine=aside if table.report.quarantined else None,
     )
 
 
@@ -111,6 +116,7 @@ def train_and_register(
         Whether a model that is active already may be replaced.
     """
     from signals.data.records import to_micros
+    from signals.events.log import EventLog
     from signals.feature_store import FeatureStore
     from signals.ml.artifact import save_bundle
     from signals.ml.registry import ModelRegistry
@@ -130,7 +136,9 @@ def train_and_register(
     promoted = result.verdict.passed and (replace or registry.get_active(recipe.name) is None)
     if promoted:
         number = history[-1].number if history else 0
-        registry.promote(version.version_id, expected=number, actor=actor, reason="passed the gate")
+        with EventLog(inputs.settings.events.path) as log:
+            telling = ModelRegistry(registry.root, log=log)
+            telling.promote(version.version_id, expected=number, actor=actor, reason="passed the gate")
     return Trained(result, version, promoted)
 
 

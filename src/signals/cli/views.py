@@ -13,8 +13,8 @@ from signals.cli.common import console, errors
 from signals.events.schema import Abstention
 
 if TYPE_CHECKING:
+    from signals.cli.inputs import Inputs
     from signals.cli.replay import Replay
-    from signals.data.quality import QualityReport
     from signals.events.schema import Decision
     from signals.ml.gate import Verdict
     from signals.ml.windows import WindowResult
@@ -48,22 +48,29 @@ def progress_bars() -> Progress:
     )
 
 
-def show_quality(report: QualityReport) -> None:
-    """Print what was read and what was refused, in a few lines."""
+def show_quality(inputs: Inputs) -> None:
+    """Print what was read, what was refused and where that lies, in a few lines."""
+    report = inputs.table.report
     console.print(f"  {report.read:,} rows read = {report.kept:,} kept + {report.quarantined:,} refused")
     for problem in report.problems:
         console.print(
             f"  [yellow]refused[/] {problem.rows:,} x {problem.kind}, for example {escape(problem.examples[0])}"
         )
+    if inputs.quarantine is not None:
+        console.print(f"  refused rows and their reasons: {inputs.quarantine}", markup=False, soft_wrap=True)
     jumps = report.jumps
     if jumps:
         shown = ", ".join(f"{jump.symbol} {jump.time:%Y-%m-%d} (x{jump.ratio:.2f})" for jump in jumps[:4])
         more = f" and {len(jumps) - 4} more" if len(jumps) > 4 else ""
-        console.print(f"  [yellow]warning[/] {len(jumps)} split-like jumps, no label across them: {shown}{more}")
+        console.print(
+            f"  [yellow]warning[/] {len(jumps)} split-like jumps, no label across them: {escape(shown)}{more}"
+        )
     if report.short_histories:
         shown = ", ".join(f"{symbol} ({bars})" for symbol, bars in list(report.short_histories.items())[:4])
         more = f" and {len(report.short_histories) - 4} more" if len(report.short_histories) > 4 else ""
-        console.print(f"  [yellow]warning[/] fewer bars than the warm-up of 512, so never a signal: {shown}{more}")
+        console.print(
+            f"  [yellow]warning[/] fewer bars than the warm-up of 512, so never a signal: {escape(shown)}{more}"
+        )
 
 
 def show_windows(windows: Sequence[WindowResult]) -> None:
@@ -113,11 +120,13 @@ def show_replay(replay: Replay, threshold: float) -> None:
     console.print(
         f"  {body['decisions']:,} decisions, {body['rows']:,} rows, [bold]{body['signals']:,} {kind}[/]{share}"
     )
-    if not body["signals"]:
+    if not body["rows"]:
+        console.print("  Not one row got a prediction, so nothing can be said about this model here:")
+    elif not body["signals"]:
         console.print("  Nothing was sure enough. [bold]Silence is the right answer[/] when nothing is known.")
     for reason, count in body["abstained"].items():
         console.print(f"  · no signal {count:,} times: {_REASONS[Abstention(reason)]}")
-    _show_drift(body["drift"])
+    _show_drift(body["drift"], replay.folder.name)
     if body["backtest"]["failures"]:
         console.print(f"  [bold red]strategy failures[/]: {body['backtest']['failures']}")
     if not replay.shadow and body["signals"]:
@@ -133,7 +142,7 @@ def show_latest(decision: Decision) -> None:
     known = dict(zip(decision.symbols, decision.probabilities.tolist(), strict=True))
     for symbol in sorted(said)[:12]:
         cells = [f"{value:.1%}" for value in known[symbol]] if symbol in known else ["-"] * 3
-        table.add_row(symbol, *cells, said[symbol])
+        table.add_row(escape(symbol), *cells, said[symbol])
     console.print(table)
     if len(said) > 12:
         console.print(f"  [dim]and {len(said) - 12} more symbols[/]")
@@ -151,7 +160,7 @@ def _show_confidence(confidence: Mapping[str, Any], rows: int, threshold: float)
         console.print(f"    {low:.2f} to {high:.2f} {mark}{bar}[/] {count:,} ({count / rows:.1%})")
 
 
-def _show_drift(drift: Sequence[Mapping[str, Any]]) -> None:
+def _show_drift(drift: Sequence[Mapping[str, Any]], run: str) -> None:
     if not drift:
         console.print("  no drift events")
         return
@@ -162,7 +171,7 @@ def _show_drift(drift: Sequence[Mapping[str, Any]]) -> None:
         state = f"{event['state']}: {event['detector']}{feature}"
         console.print(f"  · {event['at'][:10]} {state}, {value} against {bound}")
     if len(drift) > 6:
-        console.print(f"    [dim]and {len(drift) - 6} more: vane events --kind drift[/]")
+        console.print(f"    [dim]and {len(drift) - 6} more: vane events --run {run} --kind drift[/]")
 
 
 def _show_account(summary: Mapping[str, Any]) -> None:

@@ -173,9 +173,9 @@ class ModelRegistry:
         _require_activated(home, activation)
         return bundle
 
-    def verify(self, version_id: str) -> None:
-        """Check every byte and the golden rows of a version; raise `BundleError` if it would be refused."""
-        _bundle(self._home(version_id))
+    def verify(self, version_id: str) -> ModelBundle:
+        """Check every byte and the golden rows of a version and return it; raise `BundleError` if it is refused."""
+        return _bundle(self._home(version_id))
 
     def manifest(self, version_id: str) -> Manifest:
         """Return a version's manifest, without loading the model."""

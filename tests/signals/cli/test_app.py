@@ -25,7 +25,11 @@ def vane(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     [
         (["--help"], 0, "demo"),
         (["demo", "--data", "bars.csv", "--stamped", "session"], 1, "bars.csv"),
-        (["demo", "--data", "bars.csv"], 1, "--stamped"),
+        (["demo", "--data", "bars.csv"], 2, "--stamped"),
+        (["demo", "--data", "bars.csv", "--stamped", "noon"], 2, "noon"),
+        (["train", "--data", "bars.csv", "--stamped", "noon"], 2, "noon"),
+        (["train", "--data", "bars.csv", "--stamped", "session", "--until", "noon"], 2, "noon"),
+        (["backtest", "--data", "bars.csv", "--stamped", "session", "--start", "2017-02-01T12:00"], 2, "zone"),
         (["models", "promote", "20000101_000000"], 1, "20000101_000000"),
         (["train"], 2, "--data"),
         (["nonsense"], 2, "nonsense"),
@@ -40,3 +44,19 @@ def test_errors_are_a_line_and_an_exit_code(tmp_path: Path, arguments: list[str]
         assert result.stdout == ""
         assert result.stderr.startswith("error: ")
         assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_folder_that_cannot_be_made_is_a_line(tmp_path: Path) -> None:
+    (tmp_path / "var").touch()
+    lines = [f"2024-01-{day:02d},1,1,1,1,1" for day in (2, 3, 4)] + ["2024-01-05,1,1,1,1,-1"]
+    (tmp_path / "bars.csv").write_text("\n".join(["date,open,high,low,close,volume", *lines]) + "\n")
+    result = vane("train", "--data", "bars.csv", "--stamped", "session", cwd=tmp_path)
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: ")
+    assert "Traceback" not in result.stderr
+    assert "var" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["demo", "train", "backtest", "events", "models list", "models show"])
+def test_help_gives_an_example(tmp_path: Path, command: str) -> None:
+    assert f"vane {command}" in vane(*command.split(), "--help", cwd=tmp_path).stdout.partition("Example")[2]

@@ -57,6 +57,13 @@ def test_list(registry: ModelRegistry) -> None:
     assert all(word in table for word in ("v1", "active", "weak", "refused", "shadow", "1.0800"))
 
 
+def test_list_says_what_it_could_not_read(registry: ModelRegistry) -> None:
+    (registry.root / "direction" / "v1" / "manifest.json").unlink()
+    result = CliRunner().invoke(app, ["list", "--json"])
+    assert [row["version_id"] for row in json.loads(result.stdout)] == ["v2", "weak"]
+    assert "vane models verify v1" in result.stderr
+
+
 def test_show(registry: ModelRegistry) -> None:
     registry.promote("v1", reason="first [of all]")
     text = run("show", "v1")
