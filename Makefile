@@ -24,7 +24,7 @@ demo: $(STAMP)  ## train on real bars, judge, register, replay the last year
 
 test: $(STAMP)  ## run every test
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report= -m 'not soak'
-	@$(BIN)/python -m coverage report --fail-under=90 | tail -n 3
+	@printf 'branch coverage, at least 90: '; $(BIN)/python -m coverage report --format=total --fail-under=90
 
 check: $(STAMP)  ## lint (ruff) and types (mypy strict), src and tests
 	@$(BIN)/ruff check .
