@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from signals.cli.common import AsJson, Calendar, DataPath, MarketPath, StampedOption, console, emit_json
+from signals.cli.common import AsJson, Calendar, DataPath, MarketPath, StampedOption, emit_json, tell
 from signals.cli.inputs import parse_time
 from signals.cli.replay import new_run, replay_model
 from signals.cli.train import read_inputs
@@ -57,12 +57,12 @@ def backtest(
         return
     show_quality(inputs)
     marked = " in shadow: the gate refused it, so nothing is traded" if shadow else ""
-    console.print(f"  model {bundle.version_id}{marked}")
+    tell(f"model {bundle.version_id}{marked}")
     show_replay(replay, inputs.settings.ml.confidence_threshold)
     if replay.decisions:
-        console.print(f"  latest decision, {replay.decisions[-1].timestamp:%Y-%m-%d %H:%M} UTC")
+        tell(f"latest decision, {replay.decisions[-1].timestamp:%Y-%m-%d %H:%M} UTC")
         show_latest(replay.decisions[-1])
-    console.print(f"  next: vane events --run {folder.name}")
+    tell(f"next: vane events --run {folder.name}")
 
 
 def _model(settings: Settings, version_id: str | None) -> tuple[ModelBundle, bool]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from signals.data.parquet import STAMPS
 
@@ -21,6 +22,7 @@ __all__ = [
     "emit_json",
     "errors",
     "known_stamp",
+    "tell",
 ]
 
 console = Console(highlight=False)
@@ -54,3 +56,12 @@ MarketPath = Annotated[
 def emit_json(payload: Any) -> None:
     """Print one JSON document to standard output."""
     typer.echo(json.dumps(payload, indent=2, sort_keys=True, allow_nan=False))
+
+
+def tell(markup: str, *, bullet: bool = False) -> None:
+    """Print one indented paragraph; the lines that it wraps into stand under its first."""
+    lead = "  · " if bullet else "  "
+    for line in Text.from_markup(markup).wrap(console, max(20, console.width - len(lead))):
+        line.rstrip()
+        console.print(Text(lead) + line)
+        lead = " " * len(lead)

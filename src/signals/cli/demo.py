@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.rule import Rule
 
-from signals.cli.common import AsJson, console, emit_json, known_stamp
+from signals.cli.common import AsJson, console, emit_json, known_stamp, tell
 from signals.cli.inputs import Inputs, load_inputs
 from signals.cli.replay import Replay, new_run, replay_model
 from signals.cli.train import Trained, read_inputs, stage_progress, train_and_register
@@ -105,7 +106,7 @@ class _Tour:
         """Show the replay, the newest decision, where everything is, and what to type next."""
         self._title(4, "Replay of the last year, bar by bar, through the strategy engine")
         if replay.shadow:
-            console.print("  The gate refused the model, so it runs in shadow: signals are marked, nothing is traded.")
+            tell("The gate refused the model, so it runs in shadow: signals are marked, nothing is traded.")
         show_replay(replay, self.inputs.settings.ml.confidence_threshold)
         if replay.decisions:  # none where the strategy failed at every slice
             last = replay.decisions[-1]
@@ -121,7 +122,7 @@ class _Tour:
             ("your own bars", "vane demo --data bars.csv --stamped session"),
         ):
             console.print(f"  {label:<19} {text}", soft_wrap=True, markup=False)
-        console.print(f"  [dim]{seconds:.0f} seconds; vane is in .venv/bin[/]")
+        tell(f"[dim]{seconds:.0f} seconds; vane is in .venv/bin[/]")
 
     def _show_bars(self) -> None:
         inputs = self.inputs
@@ -130,19 +131,17 @@ class _Tour:
         total = len(inputs.table.symbols)
         used = "" if len(inputs.universe) == total else f" of {total} (those with the most bars)"
         names = ", ".join(inputs.universe[:8]) + (", ..." if len(inputs.universe) > 8 else "")
-        console.print(f"  {len(inputs.universe)} symbols{used}: {names}", markup=False)
-        console.print(
-            f"  trained and judged on bars until {self.cut:%Y-%m-%d}; the year after that is kept for the replay"
-        )
+        tell(escape(f"{len(inputs.universe)} symbols{used}: {names}"))
+        tell(f"trained and judged on bars until {self.cut:%Y-%m-%d}; the year after that is kept for the replay")
 
     def _show_training(self, trained: Trained, recipe: Recipe) -> None:
         split, figures = recipe.split, trained.result.evidence.figures
         bundle = trained.result.bundle
-        console.print(f"  {len(bundle.features)} features a row, {figures['rows']:,.0f} rows out of sample")
+        tell(f"{len(bundle.features)} features a row, {figures['rows']:,.0f} rows out of sample")
         for note in bundle.manifest.notes:
-            console.print(f"  [dim]{note.partition(':')[0]} (vane models show lists them)[/]")
-        console.print(
-            f"  windows: train {split.train_months} months, test {split.test_months}, step {split.step_months}; "
+            tell(f"[dim]{note.partition(':')[0]} (vane models show lists them)[/]")
+        tell(
+            f"windows: train {split.train_months} months, test {split.test_months}, step {split.step_months}; "
             f"labels look {recipe.target.horizon} sessions ahead and are purged"
         )
         show_windows(trained.result.windows)
@@ -151,7 +150,7 @@ class _Tour:
         outcome = "registered, promoted to active" if trained.promoted else "registered, not promoted"
         if trained.result.verdict.passed and not trained.promoted:
             outcome += ": another model is active, and a demo never replaces it (vane models promote does)"
-        console.print(f"  version [bold]{trained.version.version_id}[/]: {outcome}")
+        tell(f"version [bold]{trained.version.version_id}[/]: {outcome}")
 
     def _title(self, number: int, text: str) -> None:
         console.print()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from signals.cli.common import AsJson, Calendar, DataPath, MarketPath, StampedOption, console, emit_json
+from signals.cli.common import AsJson, Calendar, DataPath, MarketPath, StampedOption, console, emit_json, tell
 from signals.cli.inputs import Inputs, load_inputs, parse_time
 from signals.cli.views import progress_bars, show_quality, show_verdict, show_windows
 
@@ -75,10 +75,8 @@ def train(
     show_verdict(trained.result.verdict, trained.result.evidence.figures)
     version = trained.version.version_id
     console.print(f"  registered {version} in {trained.version.path}", markup=False, soft_wrap=True)
-    console.print(
-        "  promoted: it is the active model" if trained.promoted else "  not promoted: the active model stays"
-    )
-    console.print(f"  next: vane models show {version}")
+    tell("promoted: it is the active model" if trained.promoted else "  not promoted: the active model stays")
+    tell(f"next: vane models show {version}")
 
 
 def read_inputs(path: Path, stamped: str, calendar: str, market: Path | None, limit: int | None) -> Inputs:

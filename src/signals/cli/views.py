@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from signals.cli.common import console, errors
+from signals.cli.common import console, errors, tell
 from signals.events.schema import Abstention
 
 if TYPE_CHECKING:
@@ -51,26 +51,20 @@ def progress_bars() -> Progress:
 def show_quality(inputs: Inputs) -> None:
     """Print what was read, what was refused and where that lies, in a few lines."""
     report = inputs.table.report
-    console.print(f"  {report.read:,} rows read = {report.kept:,} kept + {report.quarantined:,} refused")
+    tell(f"{report.read:,} rows read = {report.kept:,} kept + {report.quarantined:,} refused")
     for problem in report.problems:
-        console.print(
-            f"  [yellow]refused[/] {problem.rows:,} x {problem.kind}, for example {escape(problem.examples[0])}"
-        )
+        tell(f"[yellow]refused[/] {problem.rows:,} x {problem.kind}, for example {escape(problem.examples[0])}")
     if inputs.quarantine is not None:
         console.print(f"  refused rows and their reasons: {inputs.quarantine}", markup=False, soft_wrap=True)
     jumps = report.jumps
     if jumps:
         shown = ", ".join(f"{jump.symbol} {jump.time:%Y-%m-%d} (x{jump.ratio:.2f})" for jump in jumps[:4])
         more = f" and {len(jumps) - 4} more" if len(jumps) > 4 else ""
-        console.print(
-            f"  [yellow]warning[/] {len(jumps)} split-like jumps, no label across them: {escape(shown)}{more}"
-        )
+        tell(f"[yellow]warning[/] {len(jumps)} split-like jumps, no label across them: {escape(shown)}{more}")
     if report.short_histories:
         shown = ", ".join(f"{symbol} ({bars})" for symbol, bars in list(report.short_histories.items())[:4])
         more = f" and {len(report.short_histories) - 4} more" if len(report.short_histories) > 4 else ""
-        console.print(
-            f"  [yellow]warning[/] fewer bars than the warm-up of 512, so never a signal: {escape(shown)}{more}"
-        )
+        tell(f"[yellow]warning[/] fewer bars than the warm-up of 512, so never a signal: {escape(shown)}{more}")
 
 
 def show_windows(windows: Sequence[WindowResult]) -> None:
@@ -96,19 +90,19 @@ def show_windows(windows: Sequence[WindowResult]) -> None:
             f"{window['ece']:.3f}",
         )
     console.print(table)
-    console.print("  [dim]log loss out of sample; green beats both baselines; skill is over the volatility table[/]")
+    tell("[dim]log loss out of sample; green beats both baselines; skill is over the volatility table[/]")
 
 
 def show_verdict(verdict: Verdict, figures: Mapping[str, float]) -> None:
     """Print calibration before and after, and the gate's verdict in sentences."""
     before, after = figures["log_loss_raw"], figures["log_loss"]
-    console.print(f"  log loss {before:.4f} before calibration, {after:.4f} after")
-    console.print(f"  calibration error {figures['ece_raw']:.1%} before, {figures['ece']:.1%} after")
+    tell(f"log loss {before:.4f} before calibration, {after:.4f} after")
+    tell(f"calibration error {figures['ece_raw']:.1%} before, {figures['ece']:.1%} after")
     color = "green" if verdict.passed else "yellow"
     first, *rest = verdict.sentences
-    console.print(f"  [bold {color}]{escape(first)}[/]")
+    tell(f"[bold {color}]{escape(first)}[/]")
     for sentence in rest:
-        console.print(f"  · {escape(sentence)}")
+        tell(escape(sentence), bullet=True)
 
 
 def show_replay(replay: Replay, threshold: float) -> None:
@@ -117,18 +111,16 @@ def show_replay(replay: Replay, threshold: float) -> None:
     _show_confidence(body["confidence"], body["rows"], threshold)
     share = f" ({body['signal_share']:.2%} of rows)" if body["rows"] else ""
     kind = "shadow signals" if replay.shadow else "signals"
-    console.print(
-        f"  {body['decisions']:,} decisions, {body['rows']:,} rows, [bold]{body['signals']:,} {kind}[/]{share}"
-    )
+    tell(f"{body['decisions']:,} decisions, {body['rows']:,} rows, [bold]{body['signals']:,} {kind}[/]{share}")
     if not body["rows"]:
-        console.print("  Not one row got a prediction, so nothing can be said about this model here:")
+        tell("Not one row got a prediction, so nothing can be said about this model here:")
     elif not body["signals"]:
-        console.print("  Nothing was sure enough. [bold]Silence is the right answer[/] when nothing is known.")
+        tell("Nothing was sure enough. [bold]Silence is the right answer[/] when nothing is known.")
     for reason, count in body["abstained"].items():
-        console.print(f"  · no signal {count:,} times: {_REASONS[Abstention(reason)]}")
+        tell(f"no signal {count:,} times: {_REASONS[Abstention(reason)]}", bullet=True)
     _show_drift(body["drift"], replay.folder.name)
     if body["backtest"]["failures"]:
-        console.print(f"  [bold red]strategy failures[/]: {body['backtest']['failures']}")
+        tell(f"[bold red]strategy failures[/]: {body['backtest']['failures']}")
     if not replay.shadow and body["signals"]:
         _show_account(body["backtest"])
 
@@ -145,7 +137,7 @@ def show_latest(decision: Decision) -> None:
         table.add_row(escape(symbol), *cells, said[symbol])
     console.print(table)
     if len(said) > 12:
-        console.print(f"  [dim]and {len(said) - 12} more symbols[/]")
+        tell(f"[dim]and {len(said) - 12} more symbols[/]")
 
 
 def _show_confidence(confidence: Mapping[str, Any], rows: int, threshold: float) -> None:
@@ -153,7 +145,7 @@ def _show_confidence(confidence: Mapping[str, Any], rows: int, threshold: float)
     if not buckets:
         return
     most = max(count for _, _, count in buckets)
-    console.print("  confidence (largest of the three probabilities; a third is ignorance)")
+    tell("confidence (largest of the three probabilities; a third is ignorance)")
     for low, high, count in buckets:
         bar = "█" * max(1, round(30 * count / most))
         mark = "[green]" if low >= threshold else "[blue]"
@@ -162,22 +154,22 @@ def _show_confidence(confidence: Mapping[str, Any], rows: int, threshold: float)
 
 def _show_drift(drift: Sequence[Mapping[str, Any]], run: str) -> None:
     if not drift:
-        console.print("  no drift events")
+        tell("no drift events")
         return
-    console.print(f"  {len(drift)} drift events")
+    tell(f"{len(drift)} drift events")
     for event in drift[:6]:
         feature = f" of {event['feature']}" if event.get("feature") else ""
         value, bound = _number(event["value"]), _number(event["threshold"])
         state = f"{event['state']}: {event['detector']}{feature}"
-        console.print(f"  · {event['at'][:10]} {state}, {value} against {bound}")
+        tell(f"{event['at'][:10]} {state}, {value} against {bound}", bullet=True)
     if len(drift) > 6:
         console.print(f"    [dim]and {len(drift) - 6} more: vane events --run {run} --kind drift[/]")
 
 
 def _show_account(summary: Mapping[str, Any]) -> None:
     held = summary["buy_and_hold"]
-    console.print(
-        f"  account: {_share(summary['total_return'])} after costs (fills: {summary['fill']}), drawdown "
+    tell(
+        f"account: {_share(summary['total_return'])} after costs (fills: {summary['fill']}), drawdown "
         f"{_share(summary['max_drawdown'])}, {summary['trades']} trades; buy and hold {_share(held['total_return'])}"
     )
 

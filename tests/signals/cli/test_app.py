@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from signals.cli.common import console, tell
+
 
 def vane(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SA_")}
@@ -60,3 +62,10 @@ def test_a_folder_that_cannot_be_made_is_a_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", ["demo", "train", "backtest", "events", "models list", "models show"])
 def test_help_gives_an_example(tmp_path: Path, command: str) -> None:
     assert f"vane {command}" in vane(*command.split(), "--help", cwd=tmp_path).stdout.partition("Example")[2]
+
+
+def test_wrapped_lines_stand_under_their_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "width", 30)
+    with console.capture() as captured:
+        tell("[bold]Skill[/] over the class frequencies: above 0", bullet=True)
+    assert captured.get().splitlines() == ["  · Skill over the class", "    frequencies: above 0"]
