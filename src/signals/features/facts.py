@@ -45,9 +45,9 @@ def inputs_of(provider: DataProvider, symbol: str, settings: DataSettings) -> Sy
     columns = provider.columns(symbol)
     sectors = _sectors(provider, columns)
     series: list[tuple[int, BarColumns | None]] = []
-    for row, sector in enumerate(sectors):
-        etf = settings.sector_etfs.get(sector or "")
-        if not series or etf != (series[-1][1].symbol if series[-1][1] else None):
+    etfs = [settings.sector_etfs.get(sector or "") for sector in sectors]
+    for row, etf in enumerate(etfs):
+        if row == 0 or etf != etfs[row - 1]:
             series.append((row, provider.columns(etf) if etf else None))
     return SymbolInputs(
         columns,

@@ -204,6 +204,11 @@ def test_cover_page_count_wins_over_the_balance_sheets() -> None:
     assert one("ps", inputs((*COMPANY, cover))) == pytest.approx(1.0)
 
 
+def test_days_count_from_the_instant_of_filing() -> None:
+    days = column(compute(inputs(days=(29.99, 30, 30.99, 31), close=(20,) * 4)), "days_since_filing")
+    assert days == [364.0, 0.0, 0.0, 1.0]
+
+
 def test_another_currency_is_not_mixed_in() -> None:
     facts = (*without("Revenues"), year("Revenues", 5.0, unit="JPY"))
     assert np.isnan(one("ps", inputs(facts)))
