@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import threading
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -96,7 +97,11 @@ class InMemoryProvider:
     def load(
         self, columns: Iterable[BarColumns] = (), facts: Iterable[Fact] = (), *, adjusted: Adjusted | None = None
     ) -> None:
-        """Add to what is there: bars replace those of the same symbol, facts are merged by `known_at`."""
+        """Add to what is there: bars replace those of the same symbol, facts are merged by `known_at`.
+
+        A fact that is held already is not added again, so that loads may overlap; what one load lists twice (two equal
+        sales of one day) stays twice.
+        """
         with self._lock:
             old = self._snapshot
             held = dict(old.facts)
@@ -104,7 +109,9 @@ class InMemoryProvider:
             for fact in facts:
                 fresh.setdefault((type(fact), fact.symbol), []).append(fact)
             for key, more in fresh.items():
-                held[key] = tuple(sorted([*held.get(key, ()), *more], key=lambda fact: fact.known_at))
+                kept = held.get(key, ())
+                added = (Counter(more) - Counter(kept)).elements()
+                held[key] = tuple(sorted([*kept, *added], key=lambda fact: fact.known_at))
             self._snapshot = _Snapshot(
                 old.revision + 1,
                 old.adjusted if adjusted is None else adjusted,

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from signals.data.provider import SECTOR_GROUP, DataProvider, InMemoryProvider
-from signals.data.records import Adjusted, BarColumns, Fundamental, Membership
+from signals.data.records import Adjusted, BarColumns, Fundamental, InsiderTransaction, Membership
 from strategy.bars import OHLCV
 
 AT = datetime(2024, 1, 2, 21, tzinfo=UTC)
@@ -61,6 +62,13 @@ def test_facts_merge_by_known_at() -> None:
     provider = InMemoryProvider(facts=[asset(5, 5.0), asset(1, 1.0)])
     provider.load(facts=[asset(3, 3.0)])
     assert [fact.value for fact in provider.facts(Fundamental, "A")] == [1, 3, 5]
+
+
+def test_loads_may_overlap() -> None:
+    sale = InsiderTransaction("A", AT, AT.date(), -10.0, -100.0)
+    provider = InMemoryProvider(facts=[sale, sale])
+    provider.load(facts=[sale, sale, replace(sale, known_at=later(1))])
+    assert provider.facts(InsiderTransaction, "A") == (sale, sale, replace(sale, known_at=later(1)))
 
 
 def test_facts_of_another_kind_stay_apart() -> None:
@@ -123,3 +131,8 @@ def test_a_later_record_of_a_membership_closes_it() -> None:
     closed = Membership("A", later(5), SECTOR_GROUP + "Energy", later(0), later(7))
     provider = InMemoryProvider(facts=[opened, closed])
     assert [provider.sector("A", later(day)) for day in (4, 6, 7, 9)] == ["Energy", "Energy", None, None]
+
+
+def test_a_membership_known_in_advance_begins_when_it_begins() -> None:
+    provider = InMemoryProvider(facts=[Membership("A", later(0), SECTOR_GROUP + "Energy", later(3))])
+    assert [provider.sector("A", later(day)) for day in (2, 3)] == [None, "Energy"]
