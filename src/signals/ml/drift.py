@@ -61,7 +61,8 @@ class Reference(_Part):
     columns
         The model's features in the order of its matrix, the unwatched ones (calendar features) included.
     edges
-        By watched feature, up to nine rising deciles; value bin k holds what lies above edge k-1, up to edge k.
+        By watched feature, up to nine rising numbers: deciles, and what lies just below an often seen minimum; value
+        bin k holds what lies above edge k-1, up to edge k.
     shares
         By watched feature, date-averaged shares of its ``len(edges) + 1`` value bins and, last, of NaN.
     null
@@ -221,8 +222,14 @@ def _deciles(values: F4) -> list[float]:
     if not len(known):
         return []
     quantiles = np.quantile(known, np.arange(1, DECILES) / DECILES, method="inverted_cdf")
-    edges: list[float] = np.unique(quantiles.astype(np.float32)).tolist()
-    return edges
+    edges = np.unique(quantiles.astype(np.float32))
+    lowest = known.astype(np.float32).min()
+    if edges[0] == lowest and len(edges) < DECILES - 1:
+        # A tenth or more lies on the lowest value: what falls below it later must not share its bin.
+        below = min(np.nextafter(lowest, np.float32(-np.inf)), lowest - np.finfo(np.float32).tiny)
+        edges = np.r_[below, edges]
+    made: list[float] = edges.tolist()
+    return made
 
 
 def _from_first_value(daily: F8) -> F8:

@@ -92,15 +92,15 @@ def test_a_market_wide_feature_counts_once_a_date() -> None:
     x = np.array([[0.0]] * 3 + [[1.0]] * 20 + [[2.0]] * 2 + [[3.0]] * 2, np.float32)
     times = np.repeat(np.arange(4, dtype=np.int64), [3, 20, 2, 2])
     made = reference_of(x, times, [feature("vix", market_wide=True)], window=1)
-    assert made.edges["vix"] == [0.0, 1.0, 2.0, 3.0]
-    assert made.shares["vix"][:4] == [0.25, 0.25, 0.25, 0.25]
+    assert made.edges["vix"][1:] == [0.0, 1.0, 2.0, 3.0]
+    assert made.shares["vix"][1:5] == [0.25, 0.25, 0.25, 0.25]
 
 
 def test_shares_average_dates_not_rows() -> None:
     x = np.array([[1.0]] * 99 + [[2.0]], np.float32)
     times = np.repeat(np.array([0, 1], np.int64), [99, 1])
     made = reference_of(x, times, [feature("f")], window=1)
-    assert made.shares["f"] == [0.5, 0.5, 0.0]
+    assert made.shares["f"] == [0.0, 0.5, 0.5, 0.0]
 
 
 def test_dates_before_the_first_value_are_left_out() -> None:
@@ -196,3 +196,14 @@ def test_the_null_holds_under_autocorrelation(phi: float) -> None:
 
 def test_a_null_without_variation_is_the_mean() -> None:
     assert reference(np.ones((80, 1), np.float32)).null["f0"] == Null(window=20, shape=0, scale=0, q99=0)
+
+
+@pytest.mark.parametrize("now", [-5.0, 5.0])
+def test_a_value_on_either_side_of_the_usual_one_is_drift(now: float) -> None:
+    usual = np.zeros((1000, 1), np.float32)
+    usual[::20] = np.linspace(0.1, 1, 50, dtype=np.float32)[:, None]
+    reference = reference_of(
+        usual, np.repeat(np.arange(250), 4), [Feature("a", "technical", 0, 0, True, "noise")], window=20
+    )
+    unchanged, moved = (bin_counts(reference, np.full((4, 1), value, np.float32)) / 4.0 for value in (0.0, now))
+    assert psi(reference.matrix, unchanged)[0] < 0.2 < psi(reference.matrix, moved)[0]
