@@ -67,7 +67,7 @@ def test_the_example_gives_signals(
         type(planted.bundle)(manifest, planted.bundle.estimator, planted.bundle.calibrator), tmp_path / "b"
     )
     registry.register(planted.bundle.version_id, made, {})
-    registry.promote(planted.bundle.version_id, actor="test")
+    registry.promote(planted.bundle.version_id, slot="shadow", actor="test")
     monkeypatch.chdir(tmp_path)
     (example,) = blocks("python")
     assert len(example.splitlines()) <= 24
@@ -77,6 +77,7 @@ def test_the_example_gives_signals(
     said = capsys.readouterr().out
     assert planted.bundle.version_id in said
     assert "because" in said
+    assert "silent:" in said
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

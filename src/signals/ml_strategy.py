@@ -58,8 +58,8 @@ class MLSignalStrategy(BaseStrategy):
         Watches every decision; None: nobody watches.
     sink
         Where each decision goes, together with the monitor's events; the default remembers in memory.
-    shadow
-        Mark decisions and signals as shadow. The engine must be told too (``register_strategy(..., shadow=True)``).
+    name
+        Unique within an engine; a challenger in shadow beside the active model needs one of its own.
     """
 
     description = "Three-class direction from gradient-boosted trees, calibrated and gated"
@@ -74,18 +74,17 @@ class MLSignalStrategy(BaseStrategy):
         provider: DataProvider | None = None,
         monitor: ModelMonitor | None = None,
         sink: EventSink | None = None,
-        shadow: bool = False,
+        name: str = "MLSignalStrategy",
     ) -> None:
         from signals.features.catalog import WARMUP
 
-        self.name = "MLSignalStrategy:shadow" if shadow else "MLSignalStrategy"
+        self.name = name
         self.warmup_bars = WARMUP
         self.sink: EventSink = MemorySink() if sink is None else sink
         self._settings = settings
         self._models = models
         self._provider = provider
         self._monitor = monitor
-        self._shadow = shadow
         data = settings.data
         self._references = frozenset({data.market, data.volatility, *data.sector_etfs.values()})
         self._live = store.live((), provider)
@@ -121,10 +120,10 @@ class MLSignalStrategy(BaseStrategy):
         if slice_.missing:
             abstained[Abstention.NO_BAR] = tuple(sorted(slice_.missing))
         bundle = self._models.at(slice_.timestamp)
-        refusal = self._refusal(bundle, slice_.timestamp)
+        refusal = self._refusal(bundle, slice_.timestamp, data)
         if bundle is None or refusal is not None:
             abstained[refusal or Abstention.NO_MODEL] = tuple(slice_.bars)
-            self._record(_silent(slice_.timestamp, self.name, bundle, self._shadow, abstained), bundle)
+            self._record(_silent(slice_.timestamp, self.name, bundle, self.shadow, abstained), bundle)
             return []
         return self._decide(slice_, data, bundle, abstained)
 
@@ -153,9 +152,14 @@ class MLSignalStrategy(BaseStrategy):
         current = {symbol: newest[symbol] for symbol in sorted(newest) if newest[symbol].timestamp == timestamp}
         return Slice(timestamp, current, frozenset(newest.keys() - current.keys()))
 
-    def _refusal(self, bundle: ModelBundle | None, timestamp: datetime) -> Abstention | None:
+    def _refusal(
+        self, bundle: ModelBundle | None, timestamp: datetime, data: Mapping[str, Sequence[OHLCV]]
+    ) -> Abstention | None:
         if bundle is None:
             return Abstention.NO_MODEL
+        # A model that learnt from the market's series would quietly be another model without it.
+        if not all(data.get(symbol) for symbol in bundle.manifest.data.references):
+            return Abstention.NO_REFERENCE
         if bundle.last_label_end > timestamp:
             return Abstention.MODEL_FROM_FUTURE
         if self._settings.monitor.stale_action == "abstain" and self._stale(bundle, timestamp):
@@ -188,7 +192,7 @@ class MLSignalStrategy(BaseStrategy):
             timestamp=slice_.timestamp,
             strategy_name=self.name,
             model_version=bundle.version_id,
-            shadow=self._shadow,
+            shadow=self.shadow,
             symbols=symbols,
             closes=np.array([slice_.bars[symbol].close for symbol in symbols], np.float64),
             probabilities=probabilities.astype(np.float32),

@@ -27,12 +27,16 @@ class BaseStrategy(ABC):
         Sessions of the symbol, counted from the fill, before a position may be closed.
     warmup_bars
         Bars of history that must precede the decided bar; at most the last ``warmup_bars + 1`` are read.
+    shadow
+        Whether it runs beside others without being acted on. The engine sets it at registration, so that what the
+        strategy records says the same as what the engine does.
     """
 
     name: str
     description: str
     min_hold_days: int
     warmup_bars: int
+    shadow: bool = False
 
     @abstractmethod
     def generate_signals(self, data: dict[str, list[OHLCV]]) -> list[Signal]:

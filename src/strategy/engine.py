@@ -50,10 +50,10 @@ class StrategyEngine:
         self._expected = expected
         self._floor = min_hold_floor
         self._strategies: dict[str, BaseStrategy] = {}
-        self._shadow: set[str] = set()
         self._references: frozenset[str] = frozenset()
         self._history: dict[str, list[OHLCV]] = {}
         self._failures: Counter[str] = Counter()
+        self._absences: Counter[str] = Counter()
         self._last: datetime | None = None
         self._warned: set[str] = set()
         self.synchroniser = SliceSynchroniser(self._universe, expected=expected)
@@ -74,6 +74,11 @@ class StrategyEngine:
         return MappingProxyType(self._failures)
 
     @property
+    def absences(self) -> Mapping[str, int]:
+        """How often each symbol that had bars before was expected at a decided instant and had none."""
+        return MappingProxyType(self._absences)
+
+    @property
     def history(self) -> Mapping[str, list[OHLCV]]:
         """Bars seen so far by symbol; do not change the lists."""
         return MappingProxyType(self._history)
@@ -87,7 +92,7 @@ class StrategyEngine:
             The object, or the name of an entry point in the group ``vane.strategies`` that can be called without
             arguments.
         shadow
-            Run it on every slice, but never return its signals.
+            Run it on every slice, but never return its signals; the strategy's own `shadow` is set to the same.
 
         Raises
         ------
@@ -114,8 +119,7 @@ class StrategyEngine:
                 f"{strategy.name!r} looks at {', '.join(traded)} as reference, so the universe must not trade it"
             )
         self._strategies[strategy.name] = strategy
-        if shadow:
-            self._shadow.add(strategy.name)
+        strategy.shadow = shadow
         self._references |= references
         self.synchroniser = SliceSynchroniser(self._universe | self._references, expected=self._awaited)
 
@@ -153,6 +157,8 @@ class StrategyEngine:
         data = self.record(slice_)
         if not data:
             return []
+        # Strategies see only who has a bar; who was expected and did not come is counted here.
+        self._absences.update(slice_.missing & self._universe & self._history.keys())
         signals: list[Signal] = []
         for name, strategy in self._strategies.items():
             try:
@@ -161,7 +167,7 @@ class StrategyEngine:
                 self._failures[name] += 1
                 _LOG.exception("strategy %s failed at %s", name, slice_.timestamp.isoformat())
                 continue
-            if name not in self._shadow:
+            if not strategy.shadow:
                 signals.extend(made)
         return signals
 

@@ -42,7 +42,6 @@ def replay(planted: Any) -> Replay:
             provider=changed.get("provider", planted.provider),
             monitor=changed.get("monitor"),
             sink=sink,
-            shadow=changed.get("shadow", False),
         )
         bars = changed.get("bars", planted.bars)
         start, end = changed.get("start", planted.start), changed.get("end")
@@ -217,6 +216,17 @@ def test_a_symbol_that_joins_later_changes_nobody_else(planted: Any, replay: Rep
         assert first.probabilities[others].tobytes() == second.probabilities.tobytes()
 
 
+def test_a_model_that_learnt_from_the_market_abstains_without_it(planted: Any, replay: Replay) -> None:
+    origin = planted.bundle.manifest.data.model_copy(update={"references": ("SPY",)})
+    manifest = planted.bundle.manifest.model_copy(update={"data": origin})
+    models = FixedModel(replace(planted.bundle, manifest=manifest))
+    result, sink = replay(models=models)
+    assert result.signals == ()
+    assert sink.decisions[0].abstained == {Abstention.NO_REFERENCE: tuple(sorted(planted.bars))}
+    market = [replace(bar, symbol="SPY") for bar in planted.bars["S00"]]
+    assert replay(models=models, bars=dict(planted.bars) | {"SPY": market})[0].signals != ()
+
+
 def test_nothing_to_decide_is_nothing_recorded(planted: Any) -> None:
     strategy = strategy_of(planted)
     assert strategy.generate_signals({"SPY": list(planted.bars["S00"])}) == []
@@ -319,8 +329,9 @@ def test_shadow_signals_are_marked_and_not_returned(planted: Any, replay: Replay
 def test_active_and_shadow_run_side_by_side(planted: Any) -> None:
     engine = StrategyEngine(planted.bars)
     engine.register_strategy(strategy_of(planted))
-    engine.register_strategy(strategy_of(planted, shadow=True), shadow=True)
-    assert engine.list_strategies() == ["MLSignalStrategy", "MLSignalStrategy:shadow"]
+    engine.register_strategy(strategy_of(planted, name="challenger"), shadow=True)
+    assert engine.list_strategies() == ["MLSignalStrategy", "challenger"]
+    assert [engine.get_strategy(name).shadow for name in engine.list_strategies()] == [False, True]
 
 
 def test_the_house_rules_are_met(planted: Any) -> None:

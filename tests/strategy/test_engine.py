@@ -141,6 +141,16 @@ def test_one_failure_stops_no_other(
     assert f"strategy {broken.name} failed at" in caplog.text
 
 
+def test_absent_symbols_are_counted_once_they_had_bars(bar: MakeBar, scripted: MakeStrategy) -> None:
+    engine = StrategyEngine(["A", "B", "C"])
+    engine.register_strategy(scripted())
+    for day, symbols in enumerate(["AB", "A", "A", "AB"]):
+        for symbol in symbols:
+            engine.on_bar(bar(symbol, day))
+        engine.flush()
+    assert engine.absences == {"B": 2}
+
+
 def test_shadow_runs_and_is_not_returned(bar: MakeBar, scripted: MakeStrategy) -> None:
     engine = StrategyEngine({"A"})
     made = scripted({0: [("A", "LONG", 0.7)]})

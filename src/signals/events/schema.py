@@ -45,6 +45,7 @@ class Abstention(StrEnum):
     NO_MODEL = "no_model"
     MODEL_FROM_FUTURE = "model_from_future"
     STALE_MODEL = "stale_model"
+    NO_REFERENCE = "no_reference"
     NO_BAR = "no_bar"
     WARMING_UP = "warming_up"
     BELOW_THRESHOLD = "below_threshold"

@@ -61,12 +61,15 @@ class DataOrigin(_Part):
     """What the rows were made of.
 
     `sectors` says ``current-only`` where a sector map of today was used for the past, ``as-of`` where memberships
-    carried their own times, ``none`` where there was no map.
+    carried their own times, ``none`` where there was no map. `references` names the market, volatility and sector
+    series that the features saw: without them the model abstains.
     """
 
     fingerprint: str
     adjusted: Literal["split", "none"] = "split"
     sectors: Literal["current-only", "as-of", "none"] = "none"
+    symbols: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
 
 
 class Golden(_Part):

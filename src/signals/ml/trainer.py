@@ -22,7 +22,7 @@ from signals.ml.recipe import FeatureSet, Recipe
 from signals.ml.target import TargetResult, three_class
 
 if TYPE_CHECKING:
-    from signals.config import Settings
+    from signals.config import DataSettings, Settings
     from signals.feature_store import FeatureStore
     from signals.ml.gate import Evidence, Verdict
     from signals.ml.validation import WindowResult
@@ -105,7 +105,7 @@ class Trainer:
         places = labels.value.index.get_indexer(features.index)
         data = make_dataset(features, labels.take(places))
         self._log.info("training.dataset", rows=len(data), unlabelled=dict(target.dropped))
-        self._origins[data.fingerprint] = _origin(provider, columns, data.fingerprint)
+        self._origins[data.fingerprint] = _origin(provider, columns, data.fingerprint, self._settings.data, until)
         return data
 
     def validate(self, recipe: Recipe, data: Dataset, progress: Progress | None = None) -> list[WindowResult]:
@@ -205,8 +205,17 @@ def _labels(columns: Sequence[BarColumns], recipe: Recipe, calendar: str) -> Tar
     return three_class(close, recipe.target, sessions=sessions, jumps=jumps)
 
 
-def _origin(provider: DataProvider, columns: Sequence[BarColumns], fingerprint: str) -> DataOrigin:
+def _origin(
+    provider: DataProvider, columns: Sequence[BarColumns], fingerprint: str, named: DataSettings, until: datetime
+) -> DataOrigin:
     members = (member for bars in columns for member in provider.facts(Membership, bars.symbol))
     mapped = any(member.group.startswith(SECTOR_GROUP) for member in members)
     sectors: Literal["as-of", "none"] = "as-of" if mapped else "none"
-    return DataOrigin(fingerprint=fingerprint, adjusted=provider.adjusted.value, sectors=sectors)
+    wanted = {named.market, named.volatility, *named.sector_etfs.values()}
+    return DataOrigin(
+        fingerprint=fingerprint,
+        adjusted=provider.adjusted.value,
+        sectors=sectors,
+        symbols=tuple(bars.symbol for bars in columns),
+        references=tuple(sorted(name for name in wanted if len(provider.columns(name).between(None, until)))),
+    )

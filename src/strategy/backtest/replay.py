@@ -81,7 +81,7 @@ def run_backtest(
                 account.on_slice(slice_, engine)
         if progress is not None:
             progress(done, len(instants))
-    return account.result(engine.failures)
+    return account.result(engine.failures, engine.absences)
 
 
 class _Account:
@@ -107,7 +107,7 @@ class _Account:
         passive = self.passive.advance(bar for bar in slice_.bars.values() if bar.symbol in self.universe)
         self.points.append((slice_.timestamp, *self.broker.ledger.worth(), passive))
 
-    def result(self, failures: Mapping[str, int]) -> BacktestResult:
+    def result(self, failures: Mapping[str, int], absences: Mapping[str, int]) -> BacktestResult:
         self.broker.close()
         stamps, values, gross, passive = zip(*self.points, strict=True)
         return BacktestResult(
@@ -122,6 +122,7 @@ class _Account:
             renewed=self.broker.renewed,
             not_done=self.broker.not_done,
             failures=failures,
+            absences=absences,
         )
 
 

@@ -110,6 +110,8 @@ class BacktestResult:
         FLAT opened a position, renewed one, or is counted here.
     failures
         Exceptions, by strategy.
+    absences
+        Decided instants at which a symbol that had bars before had none, by symbol.
     """
 
     strategy: str
@@ -123,9 +125,10 @@ class BacktestResult:
     renewed: int
     not_done: Mapping[str, int]
     failures: Mapping[str, int]
+    absences: Mapping[str, int]
 
     def __post_init__(self) -> None:
-        for name in ("not_done", "failures"):
+        for name in ("not_done", "failures", "absences"):
             counts = {key: count for key, count in sorted(getattr(self, name).items()) if count}
             object.__setattr__(self, name, MappingProxyType(counts))
 
@@ -157,6 +160,7 @@ class BacktestResult:
             "open_positions": len(self.open_positions),
             "not_done": dict(self.not_done),
             "failures": dict(self.failures),
+            "absences": sum(self.absences.values()),
             "undefined": {**own.undefined, **account.undefined},
             "buy_and_hold": {**held.values, "undefined": dict(held.undefined)},
         }
