@@ -167,6 +167,8 @@ def earlier(history: Sequence[Activation], version_id: str | None) -> Activation
     else:
         found = [entry for entry in active if entry.version_id == version_id]
     if not found:
-        which = "an earlier one" if version_id is None else version_id
-        raise RegistryError(f"rollback: expected an activation of {which} in the history, was none; promote instead")
+        which = "" if version_id is None else f" of {version_id}"
+        raise RegistryError(
+            f"there is no earlier activation{which} to go back to; vane models promote puts one in force"
+        )
     return found[-1]

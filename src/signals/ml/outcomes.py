@@ -47,6 +47,8 @@ class Matured:
         Symbols with a close at both ends; the others have no label.
     accuracy
         Share of `rows` whose most probable class came true; NaN without rows.
+    labels
+        How many of `rows` came out as each of `CLASSES`.
     events
         One `outcome` event for each of the decision's signals that has a label.
     """
@@ -54,6 +56,7 @@ class Matured:
     decision: Decision
     rows: int
     accuracy: float
+    labels: tuple[int, ...]
     events: list[Event]
 
 
@@ -85,6 +88,8 @@ def _matured(made: Decision, now: Decision, target: Target) -> Matured:
             now.timestamp,
             {
                 "signal_id": signal.id,
+                "symbol": signal.symbol,
+                "direction": signal.direction.value,
                 "label": CLASSES[labels[place[signal.symbol]]],
                 "realised_return": float(moves[place[signal.symbol]]),
                 "matured_at": now.timestamp.isoformat(),
@@ -93,7 +98,8 @@ def _matured(made: Decision, now: Decision, target: Target) -> Matured:
         for signal in made.signals
         if signal.symbol in place
     ]
-    return Matured(made, len(here), float(right.mean()) if len(here) else float("nan"), events)
+    counts = tuple(np.bincount(labels, minlength=len(CLASSES)).tolist())
+    return Matured(made, len(here), float(right.mean()) if len(here) else float("nan"), counts, events)
 
 
 def _common(made: tuple[str, ...], now: tuple[str, ...]) -> tuple[I8, I8]:

@@ -192,6 +192,8 @@ def test_outcomes_mature_horizon_slices_later(bundle: ModelBundle) -> None:
     first, second = (event for number, event in events if number == 2)
     assert first.body == {
         "signal_id": stream[0].signals[0].id,
+        "symbol": stream[0].signals[0].symbol,
+        "direction": stream[0].signals[0].direction.value,
         "label": "UP",
         "realised_return": pytest.approx(0.02),
         "matured_at": stream[2].timestamp.isoformat(),

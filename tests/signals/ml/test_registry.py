@@ -164,7 +164,7 @@ def test_rollback_goes_one_further_back_each_time(registry: ModelRegistry, regis
     assert active(registry) == "b"
     assert registry.rollback()
     assert active(registry) == "a"
-    with pytest.raises(RegistryError, match="an earlier one"):
+    with pytest.raises(RegistryError, match="no earlier activation to go back to"):
         registry.rollback()
     registry.promote("c")
     assert registry.rollback()
