@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak format clean
+.PHONY: help demo test check soak bench format clean
 
 help:  ## print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,13 +26,19 @@ test: $(STAMP)  ## run every test
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report= -m 'not soak'
 	@printf 'branch coverage, at least 90: '; $(BIN)/python -m coverage report --format=total --fail-under=90
 
-check: $(STAMP)  ## lint (ruff) and types (mypy strict), src and tests
+check: $(STAMP)  ## lint (ruff) and types (mypy strict)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
 soak: $(STAMP)  ## the long counts of the fault and honesty tests
 	@$(BIN)/python -m pytest -m soak
+
+bench: $(STAMP)  ## measure against the peers, write docs/performance.md
+	@$(BIN)/python -c 'import polars' 2>/dev/null || \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,dev,bench]' || \
+		echo "peers of the extra 'bench' could not be installed: their rows will say absent"
+	@$(BIN)/python -m benchmarks --page docs/performance.md
 
 format: $(STAMP)  ## mend what ruff can mend
 	@$(BIN)/ruff check --fix .
