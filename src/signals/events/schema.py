@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -131,17 +132,23 @@ class EventSink(Protocol):
 
 
 class MemorySink:
-    """The default sink: it remembers, and forgets when the process ends.
+    """The default sink: it remembers the newest, and forgets all when the process ends.
+
+    Parameters
+    ----------
+    keep
+        How many decisions are remembered, and ten times as many events: an engine may run for months. What has to
+        outlast that belongs in an `EventLog`.
 
     Attributes
     ----------
     decisions, events
-        Everything recorded, in order.
+        The newest of those recorded, oldest first.
     """
 
-    def __init__(self) -> None:
-        self.decisions: list[Decision] = []
-        self.events: list[Event] = []
+    def __init__(self, keep: int = 1_000) -> None:
+        self.decisions: deque[Decision] = deque(maxlen=keep)
+        self.events: deque[Event] = deque(maxlen=10 * keep)
 
     def record(self, decision: Decision, events: Sequence[Event] = ()) -> None:
         """Remember one decision and its events."""
