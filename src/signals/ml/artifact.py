@@ -29,7 +29,7 @@ from signals.events.schema import F4
 from signals.ml import estimators
 from signals.ml.calibration import ConfidenceCalibrator
 from signals.ml.estimators import Estimator
-from signals.ml.manifest import FileEntry, Manifest
+from signals.ml.manifest import RESTORE, FileEntry, Manifest
 from strategy.signal import canonical_json
 
 __all__ = [
@@ -47,6 +47,7 @@ MANIFEST = "manifest.json"
 MANIFEST_HASH = "manifest.sha256"
 CALIBRATION = "calibration.json"
 
+_SHOWN = 12  # hexadecimal digits of a hash that a message shows
 _MANIFEST_LIMIT = 64 * 2**20  # bytes; a manifest beyond that is not ours
 
 
@@ -190,13 +191,14 @@ def load_bundle(folder: Path | str, *, recipe: str | None = None) -> ModelBundle
     folder = Path(folder)
     content = _read(folder / MANIFEST, _MANIFEST_LIMIT)
     if _read(folder / MANIFEST_HASH, 1024) != _hash_line(content):
-        raise BundleDamaged(f"{folder / MANIFEST}: its SHA-256 is not the one in {MANIFEST_HASH}; restore the bundle")
+        short = _digest(content)[:_SHOWN]
+        raise BundleDamaged(f"{folder / MANIFEST}: its SHA-256 {short} is not the one in {MANIFEST_HASH}; {RESTORE}")
     manifest = Manifest.from_bytes(content, str(folder / MANIFEST))
     if recipe is not None and manifest.recipe != recipe:
         raise BundleUnknown(f"{folder}: expected a bundle of recipe {recipe!r}, was {manifest.recipe!r}")
     files = {name: _checked(folder / name, entry) for name, entry in manifest.files.items()}
     if CALIBRATION not in files:
-        raise BundleDamaged(f"{folder}: expected {CALIBRATION} among the manifest's files, was not; restore the bundle")
+        raise BundleDamaged(f"{folder}: expected {CALIBRATION} among the manifest's files, was not; {RESTORE}")
     calibrator = ConfidenceCalibrator.from_json(json.loads(files.pop(CALIBRATION)))
     bundle = ModelBundle(manifest, estimators.load(files, manifest.params), calibrator)
     _check_golden(bundle, folder)
@@ -228,20 +230,20 @@ def _read(path: Path, limit: int) -> bytes:
         with path.open("rb") as file:
             content = file.read(limit + 1)
     except OSError as error:
-        raise BundleDamaged(
-            f"{path}: expected a file of the bundle, was {error.strerror}; restore the bundle"
-        ) from None
+        raise BundleDamaged(f"{path}: expected a file of the bundle, was {error.strerror}; {RESTORE}") from None
     if len(content) > limit:
-        raise BundleDamaged(f"{path}: expected at most {limit} bytes, were more; restore the bundle")
+        raise BundleDamaged(f"{path}: expected at most {limit} bytes, were more; {RESTORE}")
     return content
 
 
 def _checked(path: Path, entry: FileEntry) -> bytes:
     content = _read(path, entry.size)
     if len(content) != entry.size:
-        raise BundleDamaged(f"{path}: expected {entry.size} bytes, were {len(content)}; restore the bundle")
-    if _digest(content) != entry.sha256:
-        raise BundleDamaged(f"{path}: expected SHA-256 {entry.sha256}, was {_digest(content)}; restore the bundle")
+        raise BundleDamaged(f"{path}: expected {entry.size} bytes, were {len(content)}; {RESTORE}")
+    found = _digest(content)
+    if found != entry.sha256:
+        expected = entry.sha256[:_SHOWN]
+        raise BundleDamaged(f"{path}: expected SHA-256 {expected}, was {found[:_SHOWN]}; {RESTORE}")
     return content
 
 

@@ -13,10 +13,23 @@ from signals.ml.drift import Reference
 from signals.ml.recipe import EstimatorSpec
 from strategy.signal import canonical_json
 
-__all__ = ["SCHEMA", "DataOrigin", "FeatureEntry", "FileEntry", "Golden", "Manifest", "TargetEntry", "TrainRange"]
+__all__ = [
+    "RESTORE",
+    "SCHEMA",
+    "DataOrigin",
+    "FeatureEntry",
+    "FileEntry",
+    "Golden",
+    "Manifest",
+    "TargetEntry",
+    "TrainRange",
+]
 
 SCHEMA = 1
 """Version of the manifest's schema; a bundle with a higher one is refused."""
+
+RESTORE = "restore the bundle from a copy, or train again"
+"""What to do about a damaged bundle."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -159,7 +172,7 @@ class Manifest(_Part):
         try:
             document = json.loads(content)
         except ValueError as error:
-            raise BundleDamaged(f"{source}: expected JSON, was not: {error}; restore the bundle") from None
+            raise BundleDamaged(f"{source}: expected JSON, was not: {error}; {RESTORE}") from None
         schema = document.get("schema") if isinstance(document, dict) else None
         if isinstance(schema, int) and schema > SCHEMA:
             raise BundleUnknown(f"{source}: expected schema {SCHEMA} or older, was {schema}; upgrade vane-signals")
@@ -168,4 +181,4 @@ class Manifest(_Part):
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])
-            raise BundleDamaged(f"{source}: {place}: {first['msg']}; restore the bundle") from None
+            raise BundleDamaged(f"{source}: {place}: {first['msg']}; {RESTORE}") from None

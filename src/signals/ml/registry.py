@@ -18,6 +18,7 @@ from signals.events.schema import Event, EventKind
 from signals.ml.activations import Activation, ActivationLog, Slot, earlier, newest_of
 from signals.ml.artifact import MANIFEST, Manifest, ModelBundle, load_bundle, manifest_sha256
 from signals.ml.durable import move_in
+from signals.ml.manifest import RESTORE
 from signals.ml.versions import ModelVersion, read_figures, write_figures
 
 if TYPE_CHECKING:
@@ -268,7 +269,7 @@ def _manifest(home: Path) -> Manifest:
     try:
         return Manifest.from_bytes(path.read_bytes(), str(path))
     except OSError as error:
-        raise BundleDamaged(f"{path}: expected a manifest, was {error.strerror}; restore the bundle") from None
+        raise BundleDamaged(f"{path}: expected a manifest, was {error.strerror}; {RESTORE}") from None
 
 
 def _require_activated(home: Path, activation: Activation) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -154,6 +155,15 @@ def test_swapped_files_are_refused(planted_bundle: ModelBundle, folder: Path) ->
     (folder / "calibration.json").write_bytes((folder / "model.ubj").read_bytes())
     with pytest.raises(BundleDamaged):
         load_bundle(folder)
+
+
+def test_damage_is_told_with_short_hashes_and_a_way_out(planted_bundle: ModelBundle, folder: Path) -> None:
+    path = folder / "calibration.json"
+    path.write_bytes(path.read_bytes().swapcase())
+    expected = planted_bundle.manifest.files["calibration.json"].sha256[:12]
+    with pytest.raises(BundleDamaged, match="restore the bundle from a copy, or train again") as caught:
+        load_bundle(folder)
+    assert re.search(rf"expected SHA-256 {expected}, was [0-9a-f]{{12}};", str(caught.value))
 
 
 def test_absent_folder_is_refused(tmp_path: Path) -> None:
