@@ -59,17 +59,27 @@ class Rule(NamedTuple):
 _RULES: dict[tuple[type[RowError], str], Rule] = {
     (WrongType, ""): Rule("{field} as a number"),
     (WrongType, "line"): Rule("as many cells as the header has", "commas inside a number need quotes, or better: none"),
-    (WrongType, "time"): Rule("a time in ISO 8601 such as 2024-01-31T16:00:00-05:00"),
-    (WrongType, "clock"): Rule("a time of day", "dates are read with stamped='session'"),
-    (WrongType, "session"): Rule("a session date without a time of day", "say stamped='open' or stamped='close'"),
+    (WrongType, "time"): Rule(
+        "a date such as 2017-01-13 or a time such as 2024-01-31T16:00:00-05:00 (ISO 8601)",
+        "rewrite the column before reading: whether 1/2/2017 is in January or in February is not guessed",
+    ),
+    (WrongType, "clock"): Rule("a time of day", "dates are read with --stamped session (stamped='session')"),
+    (WrongType, "session"): Rule(
+        "a session date without a time of day", "times are read with --stamped open or --stamped close (stamped=...)"
+    ),
     (ThousandsSeparator, ""): Rule("{field} as a plain number such as 1234.5", "write it without separators"),
     (NullValue, ""): Rule("a value for {field}"),
     (NotFinite, ""): Rule("a finite {field}"),
     (NotPositive, ""): Rule("{field} above zero"),
     (BrokenOrder, ""): Rule("low <= open, close <= high"),
     (NegativeVolume, ""): Rule("a volume of zero or more"),
-    (NaiveTime, ""): Rule("an unambiguous time with its zone", "say tz=, or stamped='session' for session dates"),
-    (MixedZones, ""): Rule("one zone in the whole file", "write UTC, or say tz= for the zone of all rows"),
+    (NaiveTime, ""): Rule(
+        "an unambiguous time with its zone",
+        "give the zone: --tz America/New_York (tz=...); for session dates: --stamped session",
+    ),
+    (MixedZones, ""): Rule(
+        "one zone in the whole file", "write UTC, or give the zone of all rows: --tz America/New_York (tz=...)"
+    ),
     (NoSession, ""): Rule("a session of {calendar}", "the exchange was closed that day: is the calendar right?"),
     (DuplicateTime, ""): Rule("one bar a symbol and time", "keep one of them"),
     (BackwardsTime, ""): Rule("a time later than that of the symbol's row before", "sort each symbol's rows by time"),

@@ -25,6 +25,7 @@ __all__ = ["FIELDS", "RawFile", "find_files", "read_raw"]
 FIELDS = ("open", "high", "low", "close", "volume")
 _TIMES = ("date", "datetime", "timestamp", "time")
 _SUFFIXES = (".csv", ".parquet")
+_SEPARATORS = {";": "semicolons", "\t": "tabs"}
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,8 @@ def _columns(path: Path, names: Sequence[str]) -> dict[str, str]:
         hint = f"a time column is named one of {', '.join(_TIMES)}" if "time" in missing else ""
         if missing == ["volume"]:
             hint = "where nothing is counted, add a column of zeros"
+        if len(names) == 1 and (seen := [word for sign, word in _SEPARATORS.items() if sign in names[0]]):
+            hint = f"the columns seem to be separated by {seen[0]}: write the file with commas"
         expected = f"the columns {', '.join(missing)}"
         raise MissingColumns(expected, f"only {', '.join(map(repr, names))}", file=str(path), hint=hint)
     return known

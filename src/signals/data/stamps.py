@@ -63,13 +63,15 @@ def stamp_opens(time: I8, code: I8, faults: Faults, calendar: TradingCalendar) -
     same = np.diff(code[order]) == 0
     gaps, owners = np.diff(time[order])[same], code[order][1:][same]
     if not len(gaps):
-        raise ConfigError("stamped='open': expected two bars of a symbol or more, to tell how long a bar is")
+        raise ConfigError(
+            "--stamped open (stamped='open'): expected two bars of a symbol or more, to tell how long a bar is"
+        )
     overall = _most_common(gaps, np.zeros_like(owners))[0]
     lengths = {int(each): overall for each in np.unique(code[rows])} | _most_common(gaps, owners)
     if max(lengths.values()) >= DAY and calendar.name != "24/7":
         raise ConfigError(
-            f"stamped='open': bars of a day or longer do not close a day after they open on {calendar.name}; "
-            "say stamped='session' with dates, or calendar='24/7'"
+            f"--stamped open (stamped='open'): bars of a day or longer do not close a day after they open on "
+            f"{calendar.name}; give dates with --stamped session, or --calendar 24/7 (stamped=, calendar=)"
         )
     table = np.full(int(code.max()) + 1, overall)
     table[list(lengths)] = list(lengths.values())

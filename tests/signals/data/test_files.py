@@ -101,3 +101,11 @@ def test_symbols_that_are_no_text_are_refused(tmp_path: Path, symbol: object) ->
     path = write_parquet(tmp_path / "ABC.parquet", [dt.date(2024, 1, 2)], symbol=[symbol])
     with pytest.raises(errors.UnreadableFile, match="symbol column of text"):
         read_bars(path, stamped="session", on_bad="quarantine")
+
+
+@pytest.mark.parametrize(("sign", "word"), [(";", "semicolons"), ("\t", "tabs")])
+def test_another_separator_is_named(tmp_path: Path, sign: str, word: str) -> None:
+    path = tmp_path / "ABC.csv"
+    path.write_text(f"date,open,high,low,close,volume\n{GOOD[0]}\n".replace(",", sign))
+    with pytest.raises(errors.MissingColumns, match=f"seem to be separated by {word}: write the file with commas"):
+        read_bars(path, stamped="session")

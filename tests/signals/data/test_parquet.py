@@ -69,7 +69,7 @@ def test_one_open_does_not_tell_a_length(write: Write) -> None:
 
 
 def test_dates_stamped_open_are_refused_for_what_they_are(write: Write) -> None:
-    with pytest.raises(errors.WrongType, match="dates are read with stamped='session'"):
+    with pytest.raises(errors.WrongType, match="dates are read with --stamped session"):
         read_bars(write(GOOD), stamped="open")
     assert read_bars(write(GOOD), stamped="open", on_bad="quarantine").report.quarantined == 3
 
@@ -82,7 +82,7 @@ def test_an_open_at_the_end_of_time_is_refused(write: Write) -> None:
 
 def test_daily_opens_need_sessions(write: Write) -> None:
     path = write(["2024-01-02T14:30:00Z,1,1,1,1,1", "2024-01-03T14:30:00Z,1,1,1,1,1"])
-    with pytest.raises(errors.ConfigError, match="stamped='session'"):
+    with pytest.raises(errors.ConfigError, match="give dates with --stamped session"):
         read_bars(path, stamped="open")
     assert times(path, stamped="open", calendar="24/7")[0] == "2024-01-03T14:30:00+00:00"
 
