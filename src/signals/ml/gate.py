@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,10 @@ import numpy as np
 from signals.data.records import F8
 from signals.errors import TrainingError
 from signals.ml.baselines import VOLATILITY
-from signals.ml.metrics import skill, stationary_bootstrap
+from signals.ml.metrics import EVEN, skill, stationary_bootstrap
 from signals.ml.recipe import GateRule
 
-__all__ = ["BASELINES", "Evidence", "Gate", "Verdict"]
+__all__ = ["BASELINES", "Evidence", "Gate", "Verdict", "smallest"]
 
 BASELINES = {"frequencies": "class frequencies", "volatility": "the volatility table"}
 """What a model is measured against, and what it is called in a sentence."""
@@ -27,9 +27,17 @@ WORDS = {
     "accuracy": "Accuracy",
     "rank_ic": "Daily rank correlation",
 }
+DIRECTION = "Directional skill (UP against DOWN among rows that moved)"
 SHARES = ("ece", "accuracy", "coverage")
-HELD = {">": "above", ">=": "at least", "<": "below", "<=": "at most"}
-FAILED = {">": "not above", ">=": "below", "<": "not below", "<=": "above"}
+COUNTS = ("dates", "rows", "windows", "windows_skipped")
+NEEDED = {">": "above", ">=": "at least", "<": "below", "<=": "at most"}
+FINEST = 15
+"""Decimals beyond which a figure is not told from its bound."""
+
+
+def smallest(values: Iterable[float]) -> float:
+    """Return the smallest value that is known, NaN if none is."""
+    return min((value for value in values if not math.isnan(value)), default=math.nan)
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,8 @@ class Evidence:
         Bar closes, microseconds since the epoch, rising.
     losses
         Mean log loss of each date, in nats, of the ``model`` and of the baselines ``frequencies`` and ``volatility``.
+    direction
+        Of the same three, the log loss of UP against DOWN, of each date on which a row moved: `direction_by_date`.
     mean_block
         Mean block of the bootstrap, in dates.
     """
@@ -51,35 +61,48 @@ class Evidence:
     figures: Mapping[str, float]
     dates: tuple[int, ...]
     losses: Mapping[str, tuple[float, ...]]
+    direction: Mapping[str, tuple[float, ...]]
     mean_block: int = 21
 
     @classmethod
     def of(
-        cls, figures: Mapping[str, float], dates: Sequence[int], losses: Mapping[str, F8], mean_block: int = 21
+        cls,
+        figures: Mapping[str, float],
+        dates: Sequence[int],
+        losses: Mapping[str, F8],
+        direction: Mapping[str, F8],
+        mean_block: int = 21,
     ) -> Evidence:
-        """Add the skill over each baseline, ``skill_NAME``, and its lower 5% bound, ``skill_NAME_lower``."""
+        """Add the skill over each baseline, ``skill_NAME``, and its lower 5% bound, ``skill_NAME_lower``.
+
+        ``skill_direction`` and its bound are the smallest over three baselines: what the class frequencies and the
+        volatility table say of UP against DOWN, and even odds, which beat a share of UP that training met by chance.
+        """
         made = dict(figures)
         for name in BASELINES:
-            base = float(losses[name].mean()) if len(dates) else math.nan
-            saved = losses[name] - losses["model"]
-            made[f"skill_{name}"] = skill(float(losses["model"].mean()), base) if len(dates) else math.nan
-            made[f"skill_{name}_lower"] = stationary_bootstrap(saved, mean_block) / base if base > 0 else math.nan
-        return cls(
-            made, tuple(map(int, dates)), {key: tuple(map(float, each)) for key, each in losses.items()}, mean_block
-        )
+            found = _skill(losses["model"], losses[name], mean_block)
+            made[f"skill_{name}"], made[f"skill_{name}_lower"] = found
+        model = direction["model"]
+        bases = [np.full(len(model), EVEN), *(direction[name] for name in BASELINES)]
+        skills, bounds = zip(*(_skill(model, base, mean_block) for base in bases), strict=True)
+        made["skill_direction"], made["skill_direction_lower"] = smallest(skills), smallest(bounds)
+        return cls(made, tuple(map(int, dates)), _tuples(losses), _tuples(direction), mean_block)
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values; NaN becomes null."""
-        losses = {name: [_or_none(loss) for loss in each] for name, each in self.losses.items()}
-        figures = {name: _or_none(figure) for name, figure in self.figures.items()}
-        return {"figures": figures, "dates": list(self.dates), "losses": losses, "mean_block": self.mean_block}
+        body: dict[str, Any] = {"dates": list(self.dates), "mean_block": self.mean_block}
+        for field, held in (("losses", self.losses), ("direction", self.direction)):
+            body[field] = {name: [_or_none(loss) for loss in each] for name, each in held.items()}
+        return body | {"figures": {name: _or_none(figure) for name, figure in self.figures.items()}}
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Evidence:
         """Read what `to_json` wrote."""
-        losses = {name: tuple(map(_or_nan, each)) for name, each in body["losses"].items()}
+        losses, direction = (
+            {name: tuple(map(_or_nan, each)) for name, each in body[field].items()} for field in ("losses", "direction")
+        )
         figures = {name: _or_nan(figure) for name, figure in body["figures"].items()}
-        return cls(figures, tuple(body["dates"]), losses, int(body["mean_block"]))
+        return cls(figures, tuple(body["dates"]), losses, direction, int(body["mean_block"]))
 
 
 @dataclass(frozen=True)
@@ -134,10 +157,22 @@ class Gate:
         sentences = [_sentence(rule, figures, held) for rule, held in zip(self.rules, holds, strict=True)]
         if active is not None and not any(rule.metric.startswith("skill_active") for rule in self.rules):
             sentences.append(
-                f"For comparison, skill over the active version: {_show('skill_active', figures)}; "
+                f"For comparison, skill over the active version: {_show('skill_active', figures)}, "
                 f"lower 5% bound {_show('skill_active_lower', figures)}."
             )
         return Verdict(all(holds), figures, (_summary(holds, figures), *sentences))
+
+
+def _skill(model: F8, base: F8, mean_block: int) -> tuple[float, float]:
+    """Return the skill by dates and its lower 5% bound."""
+    if not len(base) or not base.mean() > 0:
+        return math.nan, math.nan
+    loss = float(base.mean())
+    return skill(float(model.mean()), loss), stationary_bootstrap(base - model, mean_block) / loss
+
+
+def _tuples(losses: Mapping[str, F8]) -> dict[str, tuple[float, ...]]:
+    return {name: tuple(map(float, each)) for name, each in losses.items()}
 
 
 def _against(candidate: Evidence, active: Evidence) -> dict[str, float]:
@@ -153,7 +188,7 @@ def _against(candidate: Evidence, active: Evidence) -> dict[str, float]:
 
 
 def _summary(holds: list[bool], figures: Mapping[str, float]) -> str:
-    what = f"{figures.get('dates', 0):.0f} out-of-sample dates ({figures.get('rows', 0):.0f} rows)"
+    what = f"{figures.get('dates', 0):,.0f} out-of-sample dates ({figures.get('rows', 0):,.0f} rows)"
     if all(holds):
         return f"Passed: all {len(holds)} conditions hold on {what}."
     return f"Refused: {len(holds) - sum(holds)} of {len(holds)} conditions fail on {what}."
@@ -162,18 +197,18 @@ def _summary(holds: list[bool], figures: Mapping[str, float]) -> str:
 def _sentence(rule: GateRule, figures: Mapping[str, float], held: bool) -> str:
     name = rule.metric
     value = figures.get(name, math.nan)
-    bound = _format(name, rule.bound)
     if name.startswith("skill_"):
         plain = name.removesuffix("_lower")
         base = plain.removeprefix("skill_")
-        text = f"Skill over {rule.versus or BASELINES.get(base, base)}: {_show(plain, figures)} of log loss"
+        what = DIRECTION if base == "direction" else f"Skill over {rule.versus or BASELINES.get(base, base)}"
+        text = f"{what}: {_show(plain, figures)} of log loss"
         if name != plain:
-            text += f"; lower 5% bound {_show(name, figures)}"
+            text += f", lower 5% bound {_show(name, figures, rule.bound)}"
     else:
-        text = f"{WORDS.get(name, name)}: {_show(name, figures)}"
+        text = f"{WORDS.get(name, name)}: {_show(name, figures, rule.bound)}"
     if math.isnan(value):
-        return f"{text}: refused, because {_unknown(name, figures)}."
-    return f"{text}: {HELD[rule.op]} {bound}." if held else f"{text}: refused, because it is {FAILED[rule.op]} {bound}."
+        return f"{text}; refused, because {_unknown(name, figures)}."
+    return f"{text}; {NEEDED[rule.op]} {_format(name, rule.bound)} needed, {'met' if held else 'refused'}."
 
 
 def _unknown(name: str, figures: Mapping[str, float]) -> str:
@@ -184,16 +219,24 @@ def _unknown(name: str, figures: Mapping[str, float]) -> str:
     return "the figure could not be computed"
 
 
-def _show(name: str, figures: Mapping[str, float]) -> str:
-    return _format(name, figures.get(name, math.nan))
+def _show(name: str, figures: Mapping[str, float], near: float = 0.0) -> str:
+    return _format(name, figures.get(name, math.nan), near)
 
 
-def _format(name: str, value: float) -> str:
+def _format(name: str, value: float, near: float = math.nan) -> str:
+    """Return a figure with two decimals, or as many as tell it from the bound that it is read against, `near`."""
     if math.isnan(value):
         return "not known"
-    if name.startswith("skill_"):
-        return "0" if value == 0 else f"{100 * value:+.2f}%"
-    return f"{100 * value:.2f}%" if name in SHARES else f"{value:.4g}"
+    if name in COUNTS:
+        return f"{value:,.0f}"
+    if not (name.startswith("skill_") or name in SHARES):
+        return f"{value:.4g}"
+    if value == 0:
+        return "0"
+    digits = 2
+    while value != near and digits < FINEST and round(100 * value, digits) == round(100 * near, digits):
+        digits += 1
+    return f"{100 * value:{'+' if name.startswith('skill_') else ''}.{digits}f}%"
 
 
 def _or_none(value: float) -> float | None:

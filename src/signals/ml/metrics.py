@@ -15,13 +15,16 @@ from numpy.typing import NDArray
 from signals.data.records import F8, I8
 
 __all__ = [
+    "EVEN",
     "accuracy",
     "by_date",
     "classwise_ece",
     "coverage",
     "date_weights",
+    "direction_by_date",
     "ece",
     "log_loss",
+    "log_loss_direction",
     "log_loss_rows",
     "rank_ic",
     "skill",
@@ -30,6 +33,9 @@ __all__ = [
 
 SMALLEST = 1e-15
 """A probability is read as at least this, so that one impossible class costs 34.5 nats and not infinity."""
+
+EVEN = math.log(2.0)
+"""Log loss of even odds for UP against DOWN, in nats."""
 
 LOWER = 0.05
 FEWEST_BLOCKS = 5
@@ -60,6 +66,27 @@ def log_loss_rows(probabilities: F8, y: F8) -> F8:
 def log_loss(probabilities: F8, y: F8, timestamps: I8) -> float:
     """Return the mean log loss in nats; three equal probabilities give 1.0986."""
     return _mean(log_loss_rows(probabilities, y), timestamps)
+
+
+def direction_by_date(probabilities: F8, y: F8, timestamps: I8) -> F8:
+    """Return the log loss of UP against DOWN, p_UP / (p_UP + p_DOWN), given that one of them happened.
+
+    Returns
+    -------
+    ndarray
+        Mean over the rows that moved (were not FLAT) of each date, in nats, dates rising; a date on which nothing moved
+        carries nothing and is left out. How volatile it will be does not enter: only which way.
+    """
+    moved = y != 1
+    given = np.maximum(probabilities[moved][:, [0, 2]], SMALLEST).sum(axis=1)
+    rows = log_loss_rows(probabilities[moved], y[moved]) + np.log(given)
+    return by_date(rows, timestamps[moved])[1]
+
+
+def log_loss_direction(probabilities: F8, y: F8, timestamps: I8) -> float:
+    """Return the mean of `direction_by_date`; even odds give 0.6931, NaN where nothing moved."""
+    losses = direction_by_date(probabilities, y, timestamps)
+    return float(losses.mean()) if len(losses) else math.nan
 
 
 def skill(loss: float, baseline: float) -> float:

@@ -13,8 +13,8 @@ Three detectors, each of which speaks when it changes its mind and is silent oth
     The decided bar is more than `staleness_days` later than the end of the training data. It is the request to
     retrain, made once a model.
 
-The first two are raised when K of the last N checks were out of line (`persist`), cleared when fewer are, and not
-raised again within `cooldown_bars` slices.
+The first two are raised when K of the last N checks were out of line (`persist`), cleared when fewer are and the figure
+itself is within its threshold, and not raised again within `cooldown_bars` slices.
 """
 
 from __future__ import annotations
@@ -100,7 +100,11 @@ class ModelMonitor:
 
     @property
     def memory(self) -> int:
-        """Decisions on which the state depends (longer cool-downs and pauses without predictions aside)."""
+        """Decisions on which the state depends.
+
+        Aside from longer cool-downs, pauses without predictions, and an alarm that nothing but its figure, still beyond
+        the threshold, holds up: it may have been raised earlier.
+        """
         settings = self._settings
         longest = max(self._inputs.window, settings.accuracy_window + self._bundle.horizon)
         return longest + settings.persist[1] + settings.cooldown_bars
@@ -162,7 +166,7 @@ class ModelMonitor:
         if out_of_line is None or watch.values is None:
             return []
         made = []
-        changed = self._input_alarms.check(out_of_line, self._slices)
+        changed = self._input_alarms.check(out_of_line, watch.values <= watch.thresholds, self._slices)
         for state, places in zip(("raised", "cleared"), changed, strict=True):
             for place in places.tolist():
                 value, threshold = float(watch.values[place]), float(watch.thresholds[place])
@@ -176,7 +180,8 @@ class ModelMonitor:
         if checked is None:
             return []
         value, threshold = checked
-        changed = self._accuracy_alarm.check(np.array([value < threshold]), self._slices)
+        below = np.array([value < threshold])
+        changed = self._accuracy_alarm.check(below, ~below, self._slices)
         window = self._settings.accuracy_window
         return [
             self._event(at, "accuracy", state, value, threshold, window)

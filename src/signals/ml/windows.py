@@ -12,7 +12,7 @@ import numpy as np
 
 from signals.data.records import F8, I8
 from signals.ml import metrics
-from signals.ml.gate import Evidence
+from signals.ml.gate import Evidence, smallest
 
 __all__ = ["OutOfSample", "WindowResult", "newest", "pooled"]
 
@@ -55,9 +55,9 @@ class OutOfSample:
     def figures(self, threshold: float) -> dict[str, float]:
         """Return every figure of `signals.ml.metrics` on these rows, by name."""
         y, t = self.y, self.timestamps
-        loss = {
-            name: metrics.log_loss(getattr(self, name), y, t) for name in ("calibrated", "frequencies", "volatility")
-        }
+        said = {name: getattr(self, name) for name in ("calibrated", "frequencies", "volatility")}
+        loss = {name: metrics.log_loss(each, y, t) for name, each in said.items()}
+        way = {name: metrics.log_loss_direction(each, y, t) for name, each in said.items()}
         return {
             "rows": float(len(self)),
             "dates": float(len(np.unique(t))),
@@ -68,6 +68,12 @@ class OutOfSample:
             "log_loss_volatility": loss["volatility"],
             "skill_frequencies": metrics.skill(loss["calibrated"], loss["frequencies"]),
             "skill_volatility": metrics.skill(loss["calibrated"], loss["volatility"]),
+            "log_loss_direction": way["calibrated"],
+            "log_loss_direction_frequencies": way["frequencies"],
+            "log_loss_direction_volatility": way["volatility"],
+            "skill_direction": smallest(
+                metrics.skill(way["calibrated"], base) for base in (way["frequencies"], way["volatility"], metrics.EVEN)
+            ),
             "ece": metrics.ece(self.calibrated, y, t),
             "ece_raw": metrics.ece(self.raw, y, t),
             "rank_ic": metrics.rank_ic(self.calibrated, y, t),
@@ -116,19 +122,17 @@ def newest(results: Sequence[WindowResult]) -> OutOfSample:
 def pooled(results: Sequence[WindowResult]) -> Evidence:
     """Return the record of `newest` as the gate reads it; bootstrap blocks are 21 dates, or the horizon if longer."""
     record = newest(results)
+    y, t = record.y, record.timestamps
     evaluated = sum(result.out_of_sample is not None for result in results)
     figures = record.figures(results[0]["confidence_threshold"] if results else math.nan) | {
         "windows": float(evaluated),
         "windows_skipped": float(len(results) - evaluated),
     }
     said = {"model": record.calibrated, "frequencies": record.frequencies, "volatility": record.volatility}
-    losses = {
-        name: metrics.by_date(metrics.log_loss_rows(each, record.y), record.timestamps)[1]
-        for name, each in said.items()
-    }
-    return Evidence.of(
-        figures, np.unique(record.timestamps).tolist(), losses, max([21, *(result["horizon"] for result in results)])
-    )
+    losses = {name: metrics.by_date(metrics.log_loss_rows(each, y), t)[1] for name, each in said.items()}
+    direction = {name: metrics.direction_by_date(each, y, t) for name, each in said.items()}
+    block = max([21, *(result["horizon"] for result in results)])
+    return Evidence.of(figures, np.unique(t).tolist(), losses, direction, block)
 
 
 def _json(value: Any) -> Any:

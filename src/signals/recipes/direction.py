@@ -25,6 +25,8 @@ _GATE = (
     GateRule(metric="dates", op=">=", bound=250, versus="a year of sessions"),
     GateRule(metric="skill_frequencies_lower", op=">", bound=0.0, versus="the class frequencies"),
     GateRule(metric="skill_volatility_lower", op=">", bound=0.0, versus="a table of frequencies by volatility"),
+    # A sharper forecast of volatility beats the table without any idea of direction.
+    GateRule(metric="skill_direction_lower", op=">", bound=0.0, versus="the strongest of three baselines"),
     GateRule(metric="ece", op="<=", bound=0.03, versus="what happened, on the pooled record"),
 )
 

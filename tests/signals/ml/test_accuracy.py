@@ -29,7 +29,8 @@ def false_alarms(slices: int, symbols: int, seed: int) -> int:
         watch.add(float(share), symbols)
         checked = watch.check()
         if checked is not None:
-            raised += len(alarm.check(np.array([checked[0] < checked[1]]), number)[0])
+            below = np.array([checked[0] < checked[1]])
+            raised += len(alarm.check(below, ~below, number)[0])
     return raised
 
 

@@ -7,11 +7,11 @@ from signals.ml.alarms import Alarms
 
 
 def states(checks: str, persist: tuple[int, int], cooldown: int = 0) -> str:
-    """``x`` is a check out of line; in the answer ``R`` is raised, ``C`` cleared, ``.`` silence."""
+    """``x`` is a check out of line, ``o`` one beyond the threshold; ``R`` is raised, ``C`` cleared, ``.`` silence."""
     alarms = Alarms(1, persist, cooldown)
     said = ""
     for number, check in enumerate(checks, 1):
-        raised, cleared = alarms.check(np.array([check == "x"]), number)
+        raised, cleared = alarms.check(np.array([check == "x"]), np.array([check == "-"]), number)
         said += "R" if len(raised) else "C" if len(cleared) else "."
     return said
 
@@ -27,6 +27,10 @@ def states(checks: str, persist: tuple[int, int], cooldown: int = 0) -> str:
         ("x-x-x-x-", (1, 1), 0, "RCRCRCRC"),
         ("x-x-x-x-", (1, 1), 3, "RC..RC.."),
         ("x-xxxxxx", (1, 1), 4, "RC...R.."),
+        ("xxxooooo-", (3, 5), 0, "..R.....C"),
+        ("xxxooo-o", (3, 5), 0, "..R...C."),
+        ("xxx-o-", (3, 5), 0, "..R..C"),
+        ("oooooo", (1, 1), 0, "......"),
     ],
 )
 def test_k_of_n_and_the_cool_down(checks: str, persist: tuple[int, int], cooldown: int, said: str) -> None:
@@ -35,6 +39,7 @@ def test_k_of_n_and_the_cool_down(checks: str, persist: tuple[int, int], cooldow
 
 def test_things_are_told_apart() -> None:
     alarms = Alarms(3, (2, 2), 0)
-    alarms.check(np.array([True, False, True]), 1)
-    raised, cleared = alarms.check(np.array([True, True, False]), 2)
+    for number, out_of_line in enumerate([[True, False, True], [True, True, False]], 1):
+        found = np.array(out_of_line)
+        raised, cleared = alarms.check(found, ~found, number)
     assert (raised.tolist(), cleared.tolist(), alarms.raised.tolist()) == ([0], [], [True, False, False])

@@ -9,30 +9,40 @@ import pytest
 from signals.data.records import F8
 from signals.errors import TrainingError
 from signals.ml.gate import Evidence, Gate, Verdict
-from signals.ml.metrics import stationary_bootstrap
+from signals.ml.metrics import EVEN, stationary_bootstrap
 from signals.ml.recipe import GateRule
 
 RULES = (
     GateRule(metric="skill_frequencies_lower", op=">", bound=0.0),
     GateRule(metric="skill_volatility_lower", op=">", bound=0.0),
+    GateRule(metric="skill_direction_lower", op=">", bound=0.0),
     GateRule(metric="ece", op="<=", bound=0.03),
 )
 DATES = range(300)
 
 
-def evidence(saved: float = 0.02, over_table: float = 0.02, ece: float = 0.01, dates: range = DATES) -> Evidence:
+def evidence(
+    saved: float = 0.02, over_table: float = 0.02, way: float = 0.02, ece: float = 0.01, dates: range = DATES
+) -> Evidence:
+    """Return a record that saves so much log loss over the baselines, the last 100 dates without a move."""
     rng = np.random.default_rng(0)
     model = 1.0 + 0.02 * rng.normal(size=len(dates))
     losses: dict[str, F8] = {"model": model, "frequencies": np.full(len(dates), 1.0 + saved)}
     losses["volatility"] = np.full(len(dates), 1.0 + over_table)
-    return Evidence.of({"ece": ece, "rows": 3.0 * len(dates), "dates": float(len(dates))}, dates, losses)
+    moved = max(len(dates) - 100, 0)
+    direction: dict[str, F8] = {"model": EVEN - way + 0.02 * rng.normal(size=moved)}
+    direction["frequencies"] = direction["volatility"] = np.full(moved, EVEN + 0.01)
+    return Evidence.of({"ece": ece, "rows": 3.0 * len(dates), "dates": float(len(dates))}, dates, losses, direction)
+
+
+NO_MOVES = {name: np.empty(0) for name in ("model", "frequencies", "volatility")}
 
 
 def test_a_good_record_passes() -> None:
     verdict = Gate(RULES).judge(evidence())
     assert verdict.passed
-    assert verdict.sentences[0] == "Passed: all 3 conditions hold on 300 out-of-sample dates (900 rows)."
-    assert len(verdict.sentences) == 4
+    assert verdict.sentences[0] == "Passed: all 4 conditions hold on 300 out-of-sample dates (900 rows)."
+    assert len(verdict.sentences) == 5
 
 
 def test_skill_and_bound_are_shares_of_the_baseline() -> None:
@@ -48,13 +58,14 @@ def test_skill_and_bound_are_shares_of_the_baseline() -> None:
     [
         (evidence(saved=0.0), "Skill over class frequencies: +0.0"),
         (evidence(over_table=0.0), "Skill over the volatility table"),
-        (evidence(ece=0.031), "Calibration error: 3.10%: refused, because it is above 3.00%."),
+        (evidence(way=0.0), "Directional skill (UP against DOWN among rows that moved): "),
+        (evidence(ece=0.031), "Calibration error: 3.10%; at most 3.00% needed, refused."),
     ],
 )
 def test_each_rule_refuses_alone(record: Evidence, words: str) -> None:
     verdict = Gate(RULES).judge(record)
     assert not verdict.passed
-    assert verdict.sentences[0].startswith("Refused: 1 of 3 conditions fail")
+    assert verdict.sentences[0].startswith("Refused: 1 of 4 conditions fail")
     refused = [sentence for sentence in verdict.sentences[1:] if "refused" in sentence]
     assert len(refused) == 1
     assert words.split(":")[0] in refused[0]
@@ -65,9 +76,76 @@ def test_sentence_says_figure_bound_and_reason() -> None:
     figures = evidence(saved=-0.01).figures
     skill, lower = figures["skill_frequencies"], figures["skill_frequencies_lower"]
     assert sentence == (
-        f"Skill over class frequencies: {100 * skill:+.2f}% of log loss; lower 5% bound {100 * lower:+.2f}%: "
-        "refused, because it is not above 0."
+        f"Skill over class frequencies: {100 * skill:+.2f}% of log loss, lower 5% bound {100 * lower:+.2f}%; "
+        "above 0 needed, refused."
     )
+
+
+@pytest.mark.parametrize(
+    ("metric", "op", "bound", "value", "said"),
+    [
+        ("dates", ">=", 250, 1499.0, "Out-of-sample dates: 1,499; at least 250 needed, met."),
+        ("dates", ">=", 1250, 104.0, "Out-of-sample dates: 104; at least 1,250 needed, refused."),
+        ("ece", "<=", 0.03, 0.03, "Calibration error: 3.00%; at most 3.00% needed, met."),
+        ("ece", "<=", 0.03, 0.03001, "Calibration error: 3.001%; at most 3.00% needed, refused."),
+        ("rank_ic", ">", 0.01, 0.0512, "Daily rank correlation: 0.0512; above 0.01 needed, met."),
+    ],
+)
+def test_sentences_read_well(metric: str, op: str, bound: float, value: float, said: str) -> None:
+    rule = GateRule.model_validate({"metric": metric, "op": op, "bound": bound})
+    record = Evidence({metric: value}, (), {}, {})
+    assert Gate((rule,)).judge(record).sentences[1] == said
+
+
+@pytest.mark.parametrize(
+    ("lower", "said"),
+    [
+        (0.00004, "lower 5% bound +0.004%; above 0 needed, met."),
+        (-0.000001, "lower 5% bound -0.0001%; above 0 needed, refused."),
+        (0.0, "lower 5% bound 0; above 0 needed, refused."),
+        (0.01234, "lower 5% bound +1.23%; above 0 needed, met."),
+    ],
+)
+def test_a_figure_never_rounds_to_its_bound(lower: float, said: str) -> None:
+    record = Evidence({"skill_direction": 0.02, "skill_direction_lower": lower}, (), {}, {})
+    sentence = Gate(RULES[2:3]).judge(record).sentences[1]
+    assert sentence == f"Directional skill (UP against DOWN among rows that moved): +2.00% of log loss, {said}"
+
+
+def test_counts_in_the_summary_have_separators() -> None:
+    record = Evidence({"dates": 1234.0, "rows": 56789.0}, (), {}, {})
+    assert Gate(RULES).judge(record).sentences[0].endswith("on 1,234 out-of-sample dates (56,789 rows).")
+
+
+def test_directional_skill_is_over_even_odds_where_they_are_the_harder() -> None:
+    made = evidence()
+    model = np.array(made.direction["model"])
+    assert len(model) == 200
+    assert made.figures["skill_direction"] == pytest.approx(1 - model.mean() / EVEN)
+    assert made.figures["skill_direction_lower"] == pytest.approx(stationary_bootstrap(EVEN - model) / EVEN)
+
+
+@pytest.mark.parametrize("strongest", ["frequencies", "volatility"])
+def test_directional_skill_is_over_the_strongest_baseline(strongest: str) -> None:
+    model = EVEN - 0.05 + 0.02 * np.random.default_rng(0).normal(size=300)
+    direction: dict[str, F8] = {"model": model, "frequencies": np.full(300, 0.7), "volatility": np.full(300, 0.7)}
+    direction[strongest] = np.full(300, 0.66)
+    losses = {name: np.ones(300) for name in direction}
+    figures = Evidence.of({}, DATES, losses, direction).figures
+    assert figures["skill_direction"] == pytest.approx(1 - model.mean() / 0.66)
+    assert figures["skill_direction_lower"] == pytest.approx(stationary_bootstrap(0.66 - model) / 0.66)
+
+
+def test_too_few_dates_with_a_move_are_refused_and_said() -> None:
+    verdict = Gate(RULES).judge(evidence(dates=range(200)))
+    assert verdict.sentences[3].endswith("not known; refused, because there are too few dates for a bound.")
+    assert not any("refused" in sentence for sentence in (*verdict.sentences[1:3], verdict.sentences[4]))
+
+
+def test_no_move_at_all_is_refused() -> None:
+    verdict = Gate(RULES[2:3]).judge(evidence(dates=range(100)))
+    assert not verdict.passed
+    assert verdict.sentences[1].endswith("refused, because the figure could not be computed.")
 
 
 def test_rule_may_name_its_own_baseline() -> None:
@@ -77,7 +155,7 @@ def test_rule_may_name_its_own_baseline() -> None:
 
 def test_missing_volatility_is_refused_and_named() -> None:
     losses = {"model": np.ones(300), "frequencies": np.full(300, 1.1), "volatility": np.full(300, math.nan)}
-    verdict = Gate(RULES).judge(Evidence.of({"ece": 0.0}, DATES, losses))
+    verdict = Gate(RULES).judge(Evidence.of({"ece": 0.0}, DATES, losses, losses))
     assert not verdict.passed
     assert "hist_vol_20" in verdict.sentences[2]
 
@@ -89,15 +167,14 @@ def test_too_few_dates_are_refused_and_said() -> None:
 
 
 def test_no_record_is_refused() -> None:
-    losses = {name: np.empty(0) for name in ("model", "frequencies", "volatility")}
-    verdict = Gate(RULES).judge(Evidence.of({"ece": math.nan}, (), losses))
+    verdict = Gate(RULES).judge(Evidence.of({"ece": math.nan}, (), NO_MOVES, NO_MOVES))
     assert not verdict.passed
-    assert "refused, because the figure could not be computed" in verdict.sentences[3]
+    assert "refused, because the figure could not be computed" in verdict.sentences[4]
 
 
 def test_unknown_figure_is_refused() -> None:
     verdict = Gate((GateRule(metric="sharpe", op=">", bound=0.0),)).judge(evidence())
-    assert verdict.sentences[1] == "sharpe: not known: refused, because the figure could not be computed."
+    assert verdict.sentences[1] == "sharpe: not known; refused, because the figure could not be computed."
 
 
 @pytest.mark.parametrize(("op", "passed"), [(">", False), (">=", True), ("<", False), ("<=", True)])
@@ -137,10 +214,11 @@ def test_active_without_shared_dates_is_not_known() -> None:
 
 def test_evidence_and_verdict_go_through_json() -> None:
     losses = {"model": np.ones(2), "frequencies": np.ones(2), "volatility": np.full(2, math.nan)}
-    made = Evidence.of({"ece": math.nan, "accuracy": 0.4}, (1, 2), losses, 30)
+    made = Evidence.of({"ece": math.nan, "accuracy": 0.4}, (1, 2), losses, losses, 30)
     text = json.dumps(made.to_json(), allow_nan=False)
     assert json.dumps(Evidence.from_json(json.loads(text)).to_json(), allow_nan=False) == text
     assert math.isnan(Evidence.from_json(json.loads(text)).losses["volatility"][0])
+    assert Evidence.from_json(json.loads(text)).direction["model"] == (1.0, 1.0)
     verdict = Gate(RULES).judge(made)
     body = json.dumps(verdict.to_json(), allow_nan=False)
     again = Verdict.from_json(json.loads(body))

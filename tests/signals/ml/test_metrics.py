@@ -43,6 +43,39 @@ def test_dates_count_alike(seed: int) -> None:
     assert metrics.coverage(p, t, threshold=0.5) == pytest.approx(naive_mean(sure, t))
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000))
+def test_direction_equals_a_naive_loop(seed: int) -> None:
+    p, y, t = rows(seed)
+    days = [
+        [-math.log(p[at, int(y[at])] / (p[at, 0] + p[at, 2])) for at in range(60) if t[at] == day and y[at] != 1]
+        for day in sorted(set(t))
+    ]
+    means = [sum(day) / len(day) for day in days if day]
+    assert metrics.direction_by_date(p, y, t).tolist() == pytest.approx(means)
+    assert metrics.log_loss_direction(p, y, t) == pytest.approx(np.mean(means))
+
+
+def test_direction_does_not_see_how_likely_a_move_is() -> None:
+    p, y, t = rows(1)
+    bolder = p * [1.0, 3.0, 1.0]
+    bolder /= bolder.sum(axis=1, keepdims=True)
+    assert metrics.log_loss_direction(bolder, y, t) == pytest.approx(metrics.log_loss_direction(p, y, t))
+
+
+def test_sure_of_flat_is_even_odds() -> None:
+    p = np.array([[0.0, 1.0, 0.0]])
+    assert metrics.log_loss_direction(p, np.array([2.0]), np.array([0])) == pytest.approx(metrics.EVEN)
+
+
+def test_dates_without_a_move_carry_no_direction() -> None:
+    p = np.tile([0.2, 0.2, 0.6], (3, 1))
+    assert metrics.direction_by_date(p, np.array([1.0, 2.0, 1.0]), np.array([0, 1, 2])).tolist() == pytest.approx(
+        [-math.log(0.75)]
+    )
+    assert math.isnan(metrics.log_loss_direction(p, np.ones(3), np.arange(3)))
+
+
 def test_impossible_class_costs_a_finite_loss() -> None:
     p = np.array([[1.0, 0.0, 0.0]])
     assert metrics.log_loss(p, np.array([2.0]), np.array([0])) == pytest.approx(34.54, abs=0.01)
@@ -116,7 +149,10 @@ def test_rank_ic_is_nan_where_no_date_says_anything(y: list[float], t: list[int]
 
 def test_no_rows_give_nan() -> None:
     p, y, t = EMPTY
-    figures = [f(p, y, t) for f in (metrics.log_loss, metrics.accuracy, metrics.ece, metrics.rank_ic)]
+    figures = [
+        f(p, y, t)
+        for f in (metrics.log_loss, metrics.log_loss_direction, metrics.accuracy, metrics.ece, metrics.rank_ic)
+    ]
     figures += [metrics.coverage(p, t, threshold=0.5), *metrics.classwise_ece(p, y, t)]
     assert all(math.isnan(figure) for figure in figures)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -24,6 +24,7 @@ from signals.ml.windows import newest
 RULES = (
     GateRule(metric="skill_frequencies_lower", op=">", bound=0.0),
     GateRule(metric="skill_volatility_lower", op=">", bound=0.0),
+    GateRule(metric="skill_direction_lower", op=">", bound=0.0),
     GateRule(metric="ece", op="<=", bound=0.03),
 )
 RECIPE = Recipe(name="direction", min_rows=100, metrics=(), primary="log_loss", gate=RULES)
@@ -66,7 +67,10 @@ class Fitter:
 
 
 def market(seed: int, drift: float = 0.0, symbols: int = 8, days: int = 1300) -> tuple[pd.DataFrame, TargetResult]:
-    """Returns whose volatility clusters and, with a drift, whose sign the feature `signal` tells a little ahead."""
+    """Returns whose volatility clusters and, with a drift, whose sign the feature `signal` tells a little ahead.
+
+    `latent` is the day's true volatility, sharper than what 20 days of returns say about the next.
+    """
     rng = np.random.default_rng(seed)
     dates = pd.date_range("2015-01-02 21:00", periods=days, freq="B", tz="UTC", unit="us")
     shape = (days, symbols)
@@ -79,7 +83,7 @@ def market(seed: int, drift: float = 0.0, symbols: int = 8, days: int = 1300) ->
     close = 100 * np.exp(np.cumsum(moves, axis=0))
     index = pd.MultiIndex.from_product([[f"S{at}" for at in range(symbols)], dates], names=["symbol", "date"])
     past = pd.DataFrame(moves).rolling(20).std().to_numpy()
-    columns = {"signal": signal, "hist_vol_20": past, "noise": rng.normal(size=shape)}
+    columns = {"signal": signal, "hist_vol_20": past, "latent": log_vol, "noise": rng.normal(size=shape)}
     frame = pd.DataFrame({name: each.T.ravel() for name, each in columns.items()}, index)
     return frame, three_class(pd.Series(close.T.ravel(), index), RECIPE.target)
 
@@ -105,7 +109,27 @@ def test_noise_does_not_pass(seed: int) -> None:
     frame, target = market(seed, symbols=3)
     found = WalkForwardValidator(RECIPE, Fitter("noise")).run(frame, target.labels.value, 24, 6, 6)
     assert pooled(found).figures["skill_volatility_lower"] <= 0
+    assert pooled(found).figures["skill_direction_lower"] <= 0
     assert not Gate(RULES).judge(pooled(found)).passed
+
+
+class EvenFitter(Fitter):
+    """Says of UP and DOWN the same."""
+
+    def __call__(self, data: Dataset) -> Table:
+        fitted = super().__call__(data)
+        move = fitted.shares[:, [0, 2]].mean(axis=1)
+        return replace(fitted, shares=np.column_stack([move, fitted.shares[:, 1], move]))
+
+
+@pytest.mark.parametrize("fitter", [Fitter, EvenFitter])
+@pytest.mark.parametrize("seed", range(3))
+def test_sharper_volatility_without_direction_is_refused_for_that_alone(seed: int, fitter: type[Fitter]) -> None:
+    frame, target = market(seed)
+    found = WalkForwardValidator(RECIPE, fitter("latent")).run(frame, target.labels.value, 24, 6, 6)
+    verdict = Gate(RULES).judge(pooled(found))
+    assert [rule.metric for rule in RULES if not rule.holds(verdict.figures[rule.metric])] == ["skill_direction_lower"]
+    assert not verdict.passed
 
 
 @pytest.mark.parametrize("symbols", [3, 8])
@@ -170,6 +194,9 @@ def test_figures_equal_metrics_on_the_test_rows(
         "log_loss_raw": metrics.log_loss(model.predict_raw(test.x), y, t),
         "log_loss_frequencies": metrics.log_loss(class_frequencies(train).predict(len(test)), y, t),
         "log_loss_volatility": metrics.log_loss(by_volatility, y, t),
+        "log_loss_direction": metrics.log_loss_direction(p, y, t),
+        "log_loss_direction_frequencies": metrics.log_loss_direction(class_frequencies(train).predict(len(test)), y, t),
+        "log_loss_direction_volatility": metrics.log_loss_direction(by_volatility, y, t),
         "ece": metrics.ece(p, y, t),
         "ece_raw": metrics.ece(model.predict_raw(test.x), y, t),
         "rank_ic": metrics.rank_ic(p, y, t),
@@ -216,6 +243,8 @@ def test_evidence_counts_dates_and_windows(results: list[WindowResult]) -> None:
     assert made.figures["windows_skipped"] == 0
     assert len(made.dates) == made.figures["dates"] == len(np.unique(record.timestamps))
     assert np.mean(made.losses["model"]) == pytest.approx(made.figures["log_loss"])
+    assert np.mean(made.direction["model"]) == pytest.approx(made.figures["log_loss_direction"])
+    assert made.figures["skill_direction"] == pytest.approx(record.figures(0.55)["skill_direction"])
 
 
 def test_blocks_are_at_least_the_horizon(planted: tuple[pd.DataFrame, TargetResult]) -> None:

@@ -40,7 +40,7 @@ def test_every_documented_parameter_is_passed_on() -> None:
     assert XGBParams().model_dump().items() <= recipe().estimator.params.items()
 
 
-@pytest.mark.parametrize("metric", ["skill_frequencies_lower", "skill_volatility_lower"])
+@pytest.mark.parametrize("metric", ["skill_frequencies_lower", "skill_volatility_lower", "skill_direction_lower"])
 def test_gate_asks_for_skill_beyond_luck(metric: str) -> None:
     rule = next(rule for rule in recipe().gate if rule.metric == metric)
     assert not rule.holds(0.0)
