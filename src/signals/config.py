@@ -6,9 +6,11 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 
+from signals.config_problems import PREFIX, nearest, no_json, problems_of, variables
 from signals.errors import ConfigError
 
 __all__ = [
@@ -28,7 +30,6 @@ __all__ = [
     "settings_path",
 ]
 
-PREFIX = "SA_"
 DEFAULT_PATH = Path("config/settings.yaml")
 
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -223,31 +224,31 @@ def load_settings() -> Settings:
     ConfigError
         Naming every key that is unknown or has an impossible value.
     """
-    import yaml
-
     _refuse_unknown_variables()
+    path = settings_path()
     try:
-        _refuse_other_than_sections(settings_path())
+        _refuse_other_than_sections(path)
         return Settings()
     except ValidationError as error:
-        problems = "; ".join(_sentence(dict(problem)) for problem in error.errors())
-        raise ConfigError(f"{settings_path() or 'settings'}: {problems}") from None
+        raise ConfigError(problems_of(error, Settings, path)) from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"{settings_path()}: not YAML: {_unquoted(error)}") from None
+        raise ConfigError(f"{path}: not YAML: {_unquoted(error)}") from None
     except ValueError as error:  # a variable that should hold JSON and does not
         hint = """lists and mappings are JSON, for example SA_LIVE__UNIVERSE='["AAPL"]'"""
-        raise ConfigError(f"{error}; {hint}") from None
+        raise ConfigError(f"{', '.join(no_json(Settings)) or error}: {hint}") from None
 
 
-def _sentence(problem: dict[str, Any]) -> str:
-    key = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        return f"{key}: no such setting"
-    value = problem["input"]
-    # A whole section says nothing more, and a value that could be a secret is not repeated.
-    shown = isinstance(value, (bool, int, float, str)) and problem["loc"][0] not in ("alerts", "redis", "postgres")
-    got = f", was {value!r}" if shown else ""
-    return f"{key}: {problem['msg'].removeprefix('Value error, ')}{got}"
+class _OnceEach(yaml.SafeLoader):
+    """Refuses a key that is there twice in one mapping, as YAML does: the last one would win in silence."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen = set[str]()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"{key.value} is there twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return node
 
 
 def _unquoted(error: Exception) -> str:
@@ -259,12 +260,10 @@ def _unquoted(error: Exception) -> str:
 
 def _refuse_other_than_sections(path: Path | None) -> None:
     # pydantic-settings takes any YAML for a mapping and fails with the words of a dictionary's update.
-    import yaml
-
     if path is None:
         return
     try:
-        held = yaml.safe_load(path.read_text(encoding="utf-8"))
+        held = yaml.load(path.read_text(encoding="utf-8"), _OnceEach)  # noqa: S506 (a safe loader)
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: expected text in UTF-8") from None
     if held is not None and not isinstance(held, dict):
@@ -276,13 +275,9 @@ def _refuse_other_than_sections(path: Path | None) -> None:
 
 def _refuse_unknown_variables() -> None:
     # pydantic-settings ignores variables of an unknown section; a misspelt override must not pass in silence.
-    for variable in os.environ:
-        name = variable.upper()
-        if not name.startswith(PREFIX) or name == f"{PREFIX}CONFIG":
-            continue
-        section = name.removeprefix(PREFIX).split("__")[0].lower()
-        if section not in Settings.model_fields:
+    for (section, *_), variable in variables().items():
+        if section.lower() not in Settings.model_fields:
             raise ConfigError(
-                f"{variable}: no such section; expected {PREFIX}<SECTION>__<KEY> with a section of "
-                f"{', '.join(Settings.model_fields)}"
+                f"{variable}: no such section{nearest(section, Settings.model_fields)}; expected "
+                f"{PREFIX}<SECTION>__<KEY> with a section of {', '.join(Settings.model_fields)}"
             )

@@ -121,7 +121,7 @@ def test_list_in_a_variable_is_json(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("SA_ML__PREDICTION_HORIZN", r"ml\.prediction_horizn: no such setting"),
         ("SA_ML__XGB_PARAMS__DEPTH", r"ml\.xgb_params\.depth: no such setting"),
-        ("SA_MODEL__DIR", "SA_MODEL__DIR: no such section; expected .* models"),
+        ("SA_MODEL__DIR", r"SA_MODEL__DIR: no such section, did you mean models\?; expected .* models"),
     ],
 )
 def test_unknown_variable_is_named(monkeypatch: pytest.MonkeyPatch, variable: str, named: str) -> None:
@@ -169,6 +169,66 @@ def test_impossible_value_is_named(write: WriteSettings, text: str, named: str) 
         load_settings()
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("SA_ML__CONFIDENCE_TRESHOLD", "0.6", "no such setting, did you mean confidence_threshold?"),
+        ("SA_ML__QQQ", "0.6", "ml.qqq: no such setting"),
+        ("sa_ml__confidence_threshold", "55", "expected a number below 1, was 55"),
+        ("SA_ML__PREDICTION_HORIZON", "1.5", "expected a whole number, was '1.5'"),
+        ("SA_ML__XGB_PARAMS", '{"max_depth": 99}', "ml.xgb_params.max_depth: expected a number of at most 16, was 99"),
+        ("SA_LIVE__UNIVERSE", "[3]", "live.universe.0: expected text, was 3"),
+        ("SA_MONITOR__PERSIST", "[3]", "monitor.persist.1: expected a value"),
+        ("SA_MONITOR__PERSIST", "[1, 2, 3]", "monitor.persist: expected a list of 2"),
+        ("SA_MONITOR__PERSIST", "[6, 5]", "expected persist as K of N with K <= N, was 6 of 5"),
+        ("SA_JOBS__RETRAIN", "Sunday", "expected a text such as 'Sun 02:00', was 'Sunday'"),
+        ("SA_ALERTS__TELEGRAM_TOKEN__A", "hunter2", "alerts.telegram_token: expected text"),
+        ("SA_ALERTS", "hunter2", "lists and mappings are JSON"),
+    ],
+)
+def test_a_wrong_variable_is_named_itself(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, words: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    assert str(caught.value).startswith(f"{variable}: ")
+    assert words in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_variable_is_not_blamed_for_the_file(write: WriteSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write("{ml: {confidence_treshold: 0.6}, live: {health_port: 0}}")
+    monkeypatch.setenv("SA_ML", '{"prediction_horizon": 3}')
+    monkeypatch.setenv("SA_DATA__CALENDAR", "XLON")
+    monkeypatch.setenv("SA_ML__UP_THRESHOLD", "2")
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    assert str(caught.value) == (
+        "SA_ML__UP_THRESHOLD: ml.up_threshold: expected a number below 1, was 2; "
+        f"{path}: ml.confidence_treshold: no such setting, did you mean confidence_threshold?; "
+        "live.health_port: expected a number of at least 1, was 0"
+    )
+
+
+def test_what_file_and_variable_break_together_names_both(
+    write: WriteSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write("monitor: {psi_major: 0.3}")
+    monkeypatch.setenv("SA_MONITOR__PSI_MINOR", "0.4")
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    assert str(caught.value).startswith(f"{path} with SA_MONITOR__PSI_MINOR: monitor: expected psi_minor <= psi_major")
+
+
+@pytest.mark.parametrize("text", ["ml: {}\nlive: {}\nml: {}\n", "ml:\n  a: 1\n  ml: 2\n  ml: 3\n"])
+def test_a_key_that_is_there_twice_is_refused(write: WriteSettings, text: str) -> None:
+    path = write(text)
+    with pytest.raises(ConfigError, match=r"ml is there twice in line [34], column") as caught:
+        load_settings()
+    assert str(path) in str(caught.value)
+
+
 def test_every_problem_is_named_at_once(write: WriteSettings) -> None:
     write("{ml: {prediction_horizon: 0}, live: {health_port: 0}}")
     with pytest.raises(ConfigError, match=r"ml\.prediction_horizon.*; live\.health_port"):
@@ -197,7 +257,7 @@ def test_empty_file_is_the_defaults(write: WriteSettings) -> None:
 
 def test_variable_that_should_be_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SA_LIVE__UNIVERSE", "AAPL,IBM")
-    with pytest.raises(ConfigError, match=r'field "live".* lists and mappings are JSON'):
+    with pytest.raises(ConfigError, match=r"^SA_LIVE__UNIVERSE: lists and mappings are JSON"):
         load_settings()
 
 
