@@ -18,7 +18,10 @@ __all__ = [
     "DataPath",
     "MarketPath",
     "StampedOption",
+    "Symbols",
+    "Zone",
     "console",
+    "counted",
     "emit_json",
     "errors",
     "known_stamp",
@@ -47,10 +50,22 @@ StampedOption = Annotated[
     ),
 ]
 Calendar = Annotated[str, typer.Option("--calendar", help="Exchange calendar (exchange_calendars name, or 24/7).")]
+Zone = Annotated[str | None, typer.Option("--tz", help="Zone of times that have none, such as America/New_York.")]
 MarketPath = Annotated[
     Path | None,
     typer.Option("--market", help="Bars of the market, volatility and sector series: looked at, not traded."),
 ]
+Symbols = Annotated[
+    str | None,
+    typer.Option(
+        "--symbols", metavar="N|A,B", help="Use only the N symbols with the most bars, or these, separated by commas."
+    ),
+]
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: ``1 decision``, ``1,000 decisions``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def emit_json(payload: Any) -> None:

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.rule import Rule
 
-from signals.cli.common import AsJson, console, emit_json, known_stamp, tell
-from signals.cli.inputs import Inputs, load_inputs
-from signals.cli.replay import Replay, new_run, replay_model
-from signals.cli.train import Trained, read_inputs, stage_progress, train_and_register
-from signals.cli.views import progress_bars, show_latest, show_quality, show_replay, show_verdict, show_windows
-from signals.errors import TooFewRows
+from signals.cli.common import AsJson, Calendar, MarketPath, Symbols, Zone, console, emit_json, known_stamp, tell
+from signals.cli.inputs import Choice, Inputs, Source, chosen_symbols, load_inputs, read_inputs
+from signals.cli.replay import Replay, new_run, replay_model, runs_folder
+from signals.cli.train import Trained, require_history, stage_progress, train_and_register
+from signals.cli.views import progress_bars, show_latest, show_quality
+from signals.cli.views_replay import require_sound, show_replay
+from signals.cli.views_training import show_plan, show_verdict, show_windows
 
 if TYPE_CHECKING:
     from signals.ml.recipe import Recipe
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["demo"]
 
 _YEAR = timedelta(days=365)
-_SYMBOLS = 50
+_SYMBOLS = "50"
 
 
 def demo(
@@ -34,9 +34,10 @@ def demo(
     stamped: Annotated[
         str | None, typer.Option("--stamped", callback=known_stamp, help="With --data: open, close or session.")
     ] = None,
-    calendar: Annotated[str, typer.Option(help="Exchange calendar of your bars.")] = "XNYS",
-    market: Annotated[Path | None, typer.Option(help="Bars of market, volatility and sector series.")] = None,
-    symbols: Annotated[int, typer.Option(min=1, help="With --data: use the N symbols with the most bars.")] = _SYMBOLS,
+    calendar: Calendar = "XNYS",
+    market: MarketPath = None,
+    tz: Zone = None,
+    symbols: Symbols = _SYMBOLS,
     as_json: AsJson = False,
 ) -> None:
     """Train on real bars, judge, register, and replay the last year bar by bar.
@@ -50,7 +51,11 @@ def demo(
             param_hint="--data, --stamped",
         )
     started = datetime.now(UTC)
-    inputs = _sample() if data is None or stamped is None else read_inputs(data, stamped, calendar, market, symbols)
+    choice = chosen_symbols(symbols)
+    if data is None or stamped is None:
+        inputs = _sample(choice)
+    else:
+        inputs = read_inputs(Source(data, stamped, calendar, market, tz), choice)
     tour = _Tour(inputs, quiet=as_json)
     trained = tour.train()
     replay = tour.replay(trained)
@@ -58,8 +63,9 @@ def demo(
     if as_json:
         quality = inputs.table.report.to_json()
         emit_json({"data": quality, "training": trained.to_json(), "replay": replay.to_json(), "seconds": seconds})
-        return
-    tour.finish(trained, replay, seconds)
+    else:
+        tour.finish(trained, replay, seconds)
+    require_sound(replay)
 
 
 class _Tour:
@@ -69,21 +75,23 @@ class _Tour:
         self.inputs = inputs
         self.quiet = quiet
         self.cut = inputs.end - _YEAR
+        self.threshold = inputs.settings.ml.confidence_threshold
 
     def train(self) -> Trained:
         """Show the bars, then train on everything but the last year."""
-        if not self.quiet:
-            self._show_bars()
-            self._title(2, "Features, walk-forward, gate")
         chosen = _recipe(self.inputs)
+        if not self.quiet:
+            self._title(1, "Bars")
+            show_quality(self.inputs)
+        require_history(self.inputs, chosen, self.cut, replay_months=12)
+        if not self.quiet:
+            tell(f"trained and judged on bars until {self.cut:%Y-%m-%d}; the year after that is kept for the replay")
+            self._title(2, "Features, walk-forward, gate")
         with stage_progress() if not self.quiet else nullcontext() as progress:
-            try:
-                # A tour must never take the place of a model that somebody trades on.
-                trained = train_and_register(
-                    self.inputs, chosen, self.cut, actor="vane demo", replace=False, progress=progress
-                )
-            except TooFewRows as error:
-                raise TooFewRows(f"{error} (the demo keeps the last year, from {self.cut:%Y-%m-%d}, unseen)") from None
+            # A tour must never take the place of a model that somebody trades on.
+            trained = train_and_register(
+                self.inputs, chosen, self.cut, actor="vane demo", replace=False, progress=progress
+            )
         if not self.quiet:
             self._show_training(trained, chosen)
         return trained
@@ -91,7 +99,7 @@ class _Tour:
     def replay(self, trained: Trained) -> Replay:
         """Replay the year that nobody has seen: in shadow where the gate refused."""
         shadow = not trained.result.verdict.passed
-        folder = new_run(Path("var/runs"), datetime.now(UTC))
+        folder = new_run(runs_folder(self.inputs.settings), datetime.now(UTC))
         with progress_bars() if not self.quiet else nullcontext() as bars:
             task = None if bars is None else bars.add_task("replay of the last year, bar by bar", total=None)
 
@@ -107,11 +115,11 @@ class _Tour:
         self._title(4, "Replay of the last year, bar by bar, through the strategy engine")
         if replay.shadow:
             tell("The gate refused the model, so it runs in shadow: signals are marked, nothing is traded.")
-        show_replay(replay, self.inputs.settings.ml.confidence_threshold)
+        show_replay(replay, self.threshold)
         if replay.decisions:  # none where the strategy failed at every slice
             last = replay.decisions[-1]
             self._title(5, f"Latest decision, {last.timestamp:%Y-%m-%d %H:%M} UTC")
-            show_latest(last)
+            show_latest(last, self.threshold)
         self._title(6, "Where everything is, and what to type next")
         version = trained.version
         for label, text in (
@@ -124,44 +132,30 @@ class _Tour:
             console.print(f"  {label:<19} {text}", soft_wrap=True, markup=False)
         tell(f"[dim]{seconds:.0f} seconds; vane is in .venv/bin[/]")
 
-    def _show_bars(self) -> None:
-        inputs = self.inputs
-        self._title(1, "Bars")
-        show_quality(inputs)
-        total = len(inputs.table.symbols)
-        used = "" if len(inputs.universe) == total else f" of {total} (those with the most bars)"
-        names = ", ".join(inputs.universe[:8]) + (", ..." if len(inputs.universe) > 8 else "")
-        tell(escape(f"{len(inputs.universe)} symbols{used}: {names}"))
-        tell(f"trained and judged on bars until {self.cut:%Y-%m-%d}; the year after that is kept for the replay")
-
     def _show_training(self, trained: Trained, recipe: Recipe) -> None:
-        split, figures = recipe.split, trained.result.evidence.figures
+        figures = trained.result.evidence.figures
         bundle = trained.result.bundle
         tell(f"{len(bundle.features)} features a row, {figures['rows']:,.0f} rows out of sample")
         for note in bundle.manifest.notes:
-            tell(f"[dim]{note.partition(':')[0]} (vane models show lists them)[/]")
-        tell(
-            f"windows: train {split.train_months} months, test {split.test_months}, step {split.step_months}; "
-            f"labels look {recipe.target.horizon} sessions ahead and are purged"
-        )
+            tell(f"[dim]{note.partition(':')[0]} (vane models show --json lists them)[/]")
+        show_plan(recipe)
         show_windows(trained.result.windows)
         self._title(3, "Calibration and verdict")
-        show_verdict(trained.result.verdict, figures)
-        outcome = "registered, promoted to active" if trained.promoted else "registered, not promoted"
+        show_verdict(trained.result.verdict, figures, self.threshold)
+        tell(f"version [bold]{trained.version.version_id}[/]: registered, {trained.in_force()}")
         if trained.result.verdict.passed and not trained.promoted:
-            outcome += ": another model is active, and a demo never replaces it (vane models promote does)"
-        tell(f"version [bold]{trained.version.version_id}[/]: {outcome}")
+            tell("a demo never replaces an active model; vane models promote does")
 
     def _title(self, number: int, text: str) -> None:
         console.print()
         console.print(Rule(f"[bold]{number} · {text}[/]", align="left", style="blue"))
 
 
-def _sample() -> Inputs:
+def _sample(choice: Choice) -> Inputs:
     from signals.config import load_settings
     from signals.data.sample import sample_bars
 
-    return load_inputs(sample_bars(), load_settings(), calendar="XNYS", stamped="session")
+    return load_inputs(sample_bars(), load_settings(), choice=choice)
 
 
 def _recipe(inputs: Inputs) -> Recipe:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import typer
 
@@ -20,10 +21,38 @@ if TYPE_CHECKING:
     from signals.data.table import BarTable
     from strategy.bars import OHLCV
 
-__all__ = ["Inputs", "load_inputs", "parse_time"]
+__all__ = ["Choice", "Inputs", "Source", "chosen_symbols", "load_inputs", "parse_time", "read_inputs"]
+
+Choice: TypeAlias = int | tuple[str, ...] | None
+"""Which symbols: so many of those with the most bars, these by name, or all."""
 
 _MARKETS = ("SPY", "^GSPC", "^SPX")
 """Series that can stand for the market, in the order in which they are looked for."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where bars are read from, and how their times are to be understood: the options of the command line."""
+
+    data: Path
+    stamped: str
+    calendar: str = "XNYS"
+    market: Path | None = None
+    tz: str | None = None
+
+    def options(self) -> str:
+        """Return the options as one would type them, but for the path of the bars."""
+        given = {
+            "--stamped": self.stamped,
+            "--calendar": None if self.calendar == "XNYS" else self.calendar,
+            "--tz": self.tz,
+        }
+        return " ".join(f"{name} {shlex.quote(value)}" for name, value in given.items() if value is not None)
+
+    def command(self, name: str) -> str:
+        """Return a command line on the same bars."""
+        market = "" if self.market is None else f" --market {shlex.quote(str(self.market))}"
+        return f"vane {name} --data {shlex.quote(str(self.data))} {self.options()}{market}"
 
 
 @dataclass(frozen=True)
@@ -38,13 +67,23 @@ class Inputs:
         Those in force, with the calendar and the market series of this run.
     quarantine
         File with the refused rows; None where there were none.
+    source
+        The files; None for the sample.
     """
 
     table: BarTable
     provider: InMemoryProvider
     universe: tuple[str, ...]
     settings: Settings
-    quarantine: Path | None
+    quarantine: Path | None = None
+    source: Source | None = None
+
+    @property
+    def start(self) -> datetime:
+        """Close of the oldest bar of the universe, aware UTC."""
+        from signals.data.records import from_micros
+
+        return from_micros(min(int(self.provider.columns(symbol).time[0]) for symbol in self.universe))
 
     @property
     def end(self) -> datetime:
@@ -61,41 +100,85 @@ class Inputs:
         return {symbol: self.provider.columns(symbol).bars() for symbol in sorted(chosen)}
 
 
+def read_inputs(source: Source, choice: Choice = None) -> Inputs:
+    """Read bars, set refused rows aside in ``var/quarantine``, and join the reference series.
+
+    Raises
+    ------
+    DataError
+        If no row is sound, nothing is left to trade, a symbol is unknown, or a file is refused.
+    """
+    from signals.config import load_settings
+    from signals.data.parquet import read_bars
+
+    settings = load_settings()
+    aside = Path("var/quarantine") / f"{source.data.stem}.csv"
+    table = read_bars(
+        source.data,
+        stamped=source.stamped,
+        calendar=source.calendar,
+        tz=source.tz,
+        on_bad="quarantine",
+        quarantine_to=aside,
+    )
+    if not table.report.kept and table.report.problems:
+        raise _nothing_sound(table, source)
+    return load_inputs(table, settings, calendar=source.calendar, source=source, choice=choice, quarantine=aside)
+
+
 def load_inputs(
     table: BarTable,
     settings: Settings,
     *,
-    calendar: str,
-    stamped: str,
-    market: Path | None = None,
-    limit: int | None = None,
+    calendar: str = "XNYS",
+    source: Source | None = None,
+    choice: Choice = None,
     quarantine: Path | None = None,
 ) -> Inputs:
     """Put a table of bars and a file of reference series together.
 
     Parameters
     ----------
-    limit
-        Keep this many symbols, those with the most bars (ties by name).
+    quarantine
+        Where refused rows were set aside, if there were any.
 
     Raises
     ------
     DataError
-        If nothing is left to trade, or a file is refused.
+        If nothing is left to trade, a symbol is unknown, or a file is refused.
     """
-    references = _references(market, stamped, calendar)
+    references = None if source is None else _references(source)
     settings = _fitted(settings, calendar, references)
     data = settings.data
     named = {data.market, data.volatility, *data.sector_etfs.values()}
     tradable = [symbol for symbol in table.symbols if symbol not in named and len(table.columns[symbol])]
     if not tradable:
         raise DataError("bars of a symbol to trade", "reference series or nothing", hint="add symbols to --data")
-    ranked = sorted(tradable, key=lambda symbol: (-len(table.columns[symbol]), symbol))
-    universe = tuple(sorted(ranked[:limit] if limit else ranked))
+    universe = _universe(table, tradable, choice)
     provider = table.provider()
     if references is not None:
         provider.load(references.columns.values())
-    return Inputs(table, provider, universe, settings, quarantine)
+    return Inputs(table, provider, universe, settings, quarantine if table.report.quarantined else None, source)
+
+
+def chosen_symbols(text: str | None) -> Choice:
+    """Read what `--symbols` says; a symbol whose name is a number is written with a comma behind it.
+
+    Raises
+    ------
+    typer.BadParameter
+        If it names nothing.
+    """
+    if text is None:
+        return None
+    with suppress(ValueError):
+        if int(text) >= 1:
+            return int(text)
+        raise typer.BadParameter(f"expected 1 or more, was {text}", param_hint="--symbols")
+    names = tuple(sorted({name.strip() for name in text.split(",")} - {""}))
+    if not names:
+        raise typer.BadParameter(f"expected a number or names, was {text!r}", param_hint="--symbols")
+    return names
 
 
 def parse_time(text: str | None, option: str) -> datetime | None:
@@ -118,14 +201,38 @@ def parse_time(text: str | None, option: str) -> datetime | None:
     raise typer.BadParameter(f"expected {expected}, was {text!r}", param_hint=option)
 
 
-def _references(market: Path | None, stamped: str, calendar: str) -> BarTable | None:
+def _universe(table: BarTable, tradable: list[str], choice: Choice) -> tuple[str, ...]:
+    if isinstance(choice, tuple):
+        unknown = sorted(set(choice) - set(tradable))
+        if unknown:
+            shown = ", ".join(tradable[:8]) + (f" and {len(tradable) - 8} more" if len(tradable) > 8 else "")
+            raise DataError(
+                "symbols with sound bars to trade", f"none of {', '.join(unknown)}", hint=f"--symbols can name {shown}"
+            )
+        return choice
+    ranked = sorted(tradable, key=lambda symbol: (-len(table.columns[symbol]), symbol))
+    return tuple(sorted(ranked[:choice]))
+
+
+def _nothing_sound(table: BarTable, source: Source) -> DataError:
+    worst = table.report.problems[0]
+    return DataError(
+        "at least one sound row",
+        f"none: all {table.report.quarantined:,} rows of {source.data} were refused, {worst.rows:,} of them for "
+        f"{worst.kind}, for example {worst.examples[0]}",
+        hint=f"see: vane data check {shlex.quote(str(source.data))} {source.options()}",
+    )
+
+
+def _references(source: Source) -> BarTable | None:
     from signals.data.parquet import read_bars
 
+    market = source.market
     if market is None:
         return None
     if not market.exists():
         raise MissingFile("a file with market series", "nothing there", file=str(market), hint="see --market")
-    return read_bars(market, stamped=stamped, calendar=calendar, on_bad="quarantine")
+    return read_bars(market, stamped=source.stamped, calendar=source.calendar, tz=source.tz, on_bad="quarantine")
 
 
 def _fitted(settings: Settings, calendar: str, references: BarTable | None) -> Settings:

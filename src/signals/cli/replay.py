@@ -12,19 +12,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from signals.events.schema import Decision, Event, EventKind
+from signals.ml.outcomes import CLASSES, Outcomes
 
 if TYPE_CHECKING:
     from signals.cli.inputs import Inputs
+    from signals.config import Settings
     from signals.events.log import EventLog
     from signals.ml.artifact import ModelBundle
     from strategy.backtest.execution import Execution
     from strategy.backtest.replay import Progress
     from strategy.backtest.result import BacktestResult
 
-__all__ = ["CONFIDENCE_EDGES", "Replay", "RunRecord", "new_run", "replay_model"]
+__all__ = ["CONFIDENCE_EDGES", "Replay", "RunRecord", "new_run", "replay_model", "runs_folder"]
 
-CONFIDENCE_EDGES = (0.0, 0.35, 0.40, 0.45, 0.50, 0.55, 0.60, 0.70, 1.0)
-"""Buckets of the largest of the three probabilities; a third is ignorance."""
+CONFIDENCE_EDGES = (0.33, 0.35, 0.40, 0.45, 0.50, 0.55, 0.60, 0.70, 1.0)
+"""Buckets of the largest of the three probabilities, which is never below a third: ignorance."""
+
+_CLASS = {"LONG": "UP", "SHORT": "DOWN"}
+"""The class that makes a signal's direction come true."""
 
 
 @dataclass
@@ -71,8 +76,37 @@ class Replay:
             "signal_share": made / rows if rows else None,
             "confidence": self.confidence(),
             "abstained": dict(sorted(abstained.items())),
+            "outcomes": self.outcomes(),
             "drift": [{"at": event.at.isoformat(), **event.body} for event in drift],
             "backtest": self.result.summary(),
+        }
+
+    def outcomes(self) -> dict[str, Any]:
+        """Return what came of the signals, shadow ones too, as far as the replay's bars reach.
+
+        ``matured`` signals of ``dates`` decisions; the share that came true (LONG and UP, SHORT and DOWN), ``right``;
+        the share of all rows in those classes, LONG and SHORT weighed as in the signals, ``base_rate``; the mean close
+        to close return in the signals' direction, ``mean_return``. None where nothing matured.
+        """
+        waiting, totals = Outcomes(), np.zeros(len(CLASSES), np.int64)
+        came, decided = [], set()
+        for decision in self.decisions:
+            for matured in waiting.add(decision, self.bundle.manifest.target):
+                totals += matured.labels
+                came += [event.body for event in matured.events]
+                decided |= {matured.decision.timestamp} if matured.events else set()
+        if not came:
+            return {"matured": 0, "dates": 0, "right": None, "base_rate": None, "mean_return": None}
+        shares = dict(zip(CLASSES, (totals / totals.sum()).tolist(), strict=True))
+        wanted = [_CLASS[str(body["direction"])] for body in came]
+        signs = [1.0 if name == "UP" else -1.0 for name in wanted]
+        returns = [sign * float(str(body["realised_return"])) for sign, body in zip(signs, came, strict=True)]
+        return {
+            "matured": len(came),
+            "dates": len(decided),
+            "right": float(np.mean([name == body["label"] for name, body in zip(wanted, came, strict=True)])),
+            "base_rate": float(np.mean([shares[name] for name in wanted])),
+            "mean_return": float(np.mean(returns)),
         }
 
     def confidence(self) -> dict[str, Any]:
@@ -85,6 +119,11 @@ class Replay:
         quantiles = {f"{share:.0%}": float(np.quantile(values, share)) for share in (0.05, 0.5, 0.95, 1.0)}
         edges = zip(CONFIDENCE_EDGES[:-1], CONFIDENCE_EDGES[1:], counts.tolist(), strict=True)
         return {"quantiles": quantiles, "buckets": [[low, high, count] for low, high, count in edges]}
+
+
+def runs_folder(settings: Settings) -> Path:
+    """Return where the logs of replays lie: ``runs`` beside the event log of live."""
+    return settings.events.path.parent / "runs"
 
 
 def new_run(root: Path, now: datetime) -> Path:
@@ -129,7 +168,6 @@ def replay_model(
             provider=inputs.provider,
             monitor=ModelMonitor(bundle, settings.monitor, staleness_days=settings.ml.model_staleness_days),
             sink=record,
-            shadow=shadow,
         )
         result = run_backtest(
             strategy,

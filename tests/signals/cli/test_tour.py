@@ -158,7 +158,7 @@ def test_noise_is_refused_and_replays_in_shadow(
     monkeypatch.chdir(tmp_path)
     result = invoke("demo", "--data", str(noise_csv), "--stamped", "session")
     assert result.exit_code == 0, result.output
-    for said in ("Refused", "registered, not promoted", "runs in shadow", "Latest decision", "vane models show"):
+    for said in ("Refused", "registered, not promoted: no model is active yet", "runs in shadow", "Latest decision", "vane models show"):
         assert said in result.output
     assert list(Path("models/direction").glob("activations/*.json")) == []
 
@@ -180,7 +180,7 @@ def test_training_speaks_to_people(
     monkeypatch.chdir(tmp_path)
     result = invoke("train", "--data", str(noise_csv), "--stamped", "session", "--symbols", "2")
     assert result.exit_code == 0, result.output
-    for said in ("rows read", "log loss", "calibration error", "registered", "the active model stays"):
+    for said in ("rows read", "log loss", "calibration error", "registered", "no model is active yet"):
         assert said in result.output
 
 
