@@ -11,7 +11,7 @@ import numpy as np
 
 from signals.data.cells import NO_TIME
 from signals.data.faults import KINDS
-from signals.data.gaps import session_gaps
+from signals.data.gaps import OffSession, session_gaps
 from signals.data.jumps import split_like_jumps
 from signals.data.records import BarColumns, from_micros, to_micros
 from signals.data.rows import Rows
@@ -71,6 +71,8 @@ class QualityReport:
     incomplete
         Symbols without a row in every session from the first of all to the last: late starters, early leavers and those
         with missing sessions.
+    off_session
+        By symbol, bars that close at no session's close (16:00 on a day that closed at 13:00), and the first of them.
     zero_volumes
         By symbol, rows read with a volume of zero, refused ones included.
     short_histories
@@ -91,6 +93,7 @@ class QualityReport:
     missing_sessions: Mapping[str, tuple[date, ...]]
     late_starters: Mapping[str, date]
     incomplete: tuple[str, ...]
+    off_session: Mapping[str, OffSession]
     zero_volumes: Mapping[str, int]
     short_histories: Mapping[str, int]
     bar_seconds: tuple[float, ...]
@@ -108,6 +111,13 @@ class QualityReport:
                 "symbols": {name: str(day) for name, day in self.late_starters.items()},
             },
             "incomplete_symbols": {"count": len(self.incomplete), "symbols": list(self.incomplete)},
+            "off_session": {
+                "count": sum(each.bars for each in self.off_session.values()),
+                "symbols": {
+                    name: {"bars": each.bars, "first": each.first.isoformat()}
+                    for name, each in self.off_session.items()
+                },
+            },
             "zero_volumes": {"count": sum(self.zero_volumes.values()), "symbols": dict(self.zero_volumes)},
             "short_histories": {
                 "count": len(self.short_histories),
@@ -153,6 +163,7 @@ def report_on(rows: Rows, columns: Mapping[str, BarColumns]) -> QualityReport:
         missing_sessions=gaps.missing,
         late_starters=gaps.late,
         incomplete=gaps.incomplete,
+        off_session=gaps.off,
         zero_volumes={rows.symbols[code]: int(n) for code, n in zip(*empty, strict=True)},
         short_histories={name: len(each) for name, each in columns.items() if len(each) < WARMUP_BARS},
         bar_seconds=rows.bar_seconds,

@@ -55,6 +55,30 @@ def test_intraday_bars_fill_their_session(write: Write) -> None:
     assert report(write, lines, "close").missing_sessions == {"A": (date(2024, 1, 3),)}
 
 
+def test_a_full_days_stamp_on_a_half_day_is_no_missing_session(write: Write) -> None:
+    # 24 December closed at 18:00 UTC; the last day counts too.
+    lines = [f"A,2024-12-{day}T21:00:00Z,1,1,1,1,1" for day in (23, 24, 26)]
+    found = report(write, lines, "close")
+    assert (found.missing_sessions, found.incomplete) == ({}, ())
+    assert found.off_session == {"A": (1, datetime(2024, 12, 24, 21, tzinfo=UTC))}
+    assert report(write, lines[:2], "close").off_session == found.off_session
+    told = found.to_json()["warnings"]["off_session"]
+    assert told == {"count": 1, "symbols": {"A": {"bars": 1, "first": "2024-12-24T21:00:00+00:00"}}}
+
+
+def test_a_day_without_any_bar_stays_missing_beside_odd_stamps(write: Write) -> None:
+    lines = [f"A,2024-01-0{day}T22:00:00Z,1,1,1,1,1" for day in (2, 4)]
+    found = report(write, lines, "close")
+    assert found.missing_sessions == {"A": (date(2024, 1, 3),)}
+    assert found.off_session["A"].bars == 2
+
+
+def test_hours_before_and_after_a_session_with_bars_are_not_off_session(write: Write) -> None:
+    lines = [f"A,2024-01-02T{clock}:00Z,1,1,1,1,1" for clock in ("13:00", "15:30", "21:30")]
+    found = report(write, [*lines, "A,2024-01-03T13:00:00Z,1,1,1,1,1"], "close")
+    assert (found.off_session, found.missing_sessions, found.incomplete) == ({}, {}, ())
+
+
 def test_zero_volumes_are_counted_by_symbol(write: Write) -> None:
     lines = [*bars("A", "02"), "A,2024-01-03,1,1,1,1,0", "B,2024-01-02,,1,1,1,0"]
     assert report(write, lines).zero_volumes == {"A": 1, "B": 1}
@@ -121,6 +145,7 @@ def test_flaws_of_the_real_stocks(real_data: Path) -> None:
         "missing_sessions": 51,
         "late_starters": 29,
         "incomplete_symbols": 35,
+        "off_session": 0,
         "zero_volumes": 4,
         "short_histories": 9,
     }
