@@ -164,11 +164,11 @@ class Gate:
 
 
 def _skill(model: F8, base: F8, mean_block: int) -> tuple[float, float]:
-    """Return the skill by dates and its lower 5% bound."""
+    """Return the skill by dates and its lower 5% bound, without the last digits: errors of rounding are no skill."""
     if not len(base) or not base.mean() > 0:
         return math.nan, math.nan
     loss = float(base.mean())
-    return skill(float(model.mean()), loss), stationary_bootstrap(base - model, mean_block) / loss
+    return skill(float(model.mean()), loss), round(stationary_bootstrap(base - model, mean_block) / loss, 12)
 
 
 def _tuples(losses: Mapping[str, F8]) -> dict[str, tuple[float, ...]]:

@@ -136,6 +136,13 @@ def test_directional_skill_is_over_the_strongest_baseline(strongest: str) -> Non
     assert figures["skill_direction_lower"] == pytest.approx(stationary_bootstrap(0.66 - model) / 0.66)
 
 
+def test_errors_of_rounding_are_no_skill() -> None:
+    direction = {"model": np.full(300, EVEN - 2e-16), "frequencies": np.ones(300), "volatility": np.ones(300)}
+    figures = Evidence.of({}, DATES, direction, direction).figures
+    assert figures["skill_direction_lower"] == 0.0
+    assert direction["model"][0] < EVEN
+
+
 def test_too_few_dates_with_a_move_are_refused_and_said() -> None:
     verdict = Gate(RULES).judge(evidence(dates=range(200)))
     assert verdict.sentences[3].endswith("not known; refused, because there are too few dates for a bound.")

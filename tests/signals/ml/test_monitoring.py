@@ -123,6 +123,20 @@ def test_an_alarm_is_cleared_when_the_shift_ends(bundle: ModelBundle) -> None:
     ]
 
 
+def test_no_alarm_clears_above_its_threshold(bundle: ModelBundle) -> None:
+    rng = np.random.default_rng(4)
+    stream = decisions(bundle, 120, values=lambda number: rng.normal(size=(4, 3)) + 2 * (30 <= number < 60))
+    # So strict a rate stops counting a feature as out of line long before its PSI is back within the threshold.
+    strict = SETTINGS.model_copy(update={"cooldown_bars": 60, "fdr": 1e-6})
+    events = fold(ModelMonitor(bundle, strict, staleness_days=NEVER), stream)
+    bodies = [event.body for _, event in events if event.body.get("detector") == "psi"]
+    cleared = [
+        (float(str(body["value"])), float(str(body["threshold"]))) for body in bodies if body["state"] == "cleared"
+    ]
+    assert len(cleared) == 3
+    assert all(value <= threshold for value, threshold in cleared)
+
+
 def test_a_burst_of_missing_values_shows(bundle: ModelBundle) -> None:
     rng = np.random.default_rng(5)
 
