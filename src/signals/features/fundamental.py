@@ -6,28 +6,46 @@ A ratio to zero or to a negative figure means nothing (a loss has no price-earni
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from signals.data.records import F8, I8, Fundamental, SectorMedian, to_micros
+from signals.features.concepts import (
+    CASH,
+    CURRENT_ASSETS,
+    CURRENT_DEBT,
+    CURRENT_LIABILITIES,
+    DEPRECIATION,
+    DIVIDENDS_PER_SHARE,
+    EARNINGS_PER_SHARE,
+    EQUITY,
+    LONG_TERM_DEBT,
+    NET_INCOME,
+    NONCURRENT_DEBT,
+    OPERATING_INCOME,
+    REVENUE,
+    SHARES_OUTSTANDING,
+    SHORT_TERM_DEBT,
+    Concept,
+)
 from signals.features.feature import Feature
 from signals.features.point_in_time import (
     DAY,
     F4,
     Duration,
-    Revisions,
+    States,
     Timeline,
     as_of,
     day_number,
-    earlier,
     over,
     revisions,
     to_float32,
 )
 from signals.features.share_basis import ShareBasis, say_once
+from signals.features.trailing import Period, Trailing, trailing
 
-__all__ = ["FEATURES", "SECTORS", "Concept", "FundamentalFacts"]
+__all__ = ["FEATURES", "SECTORS", "FundamentalFacts"]
 
 SECTORS = (
     "Communication Services",
@@ -45,70 +63,56 @@ SECTORS = (
 """The eleven GICS sectors since 2018."""
 
 
-@dataclass(frozen=True, slots=True)
-class Concept:
-    """A quantity under the us-gaap (or dei) names that companies report it by.
-
-    The names are one concept: the newest period under any of them wins, and within a period the name listed first.
-    ``unit`` is a `Fundamental`'s, with ``{currency}`` for the quote currency.
-    """
-
-    unit: str
-    names: tuple[str, ...]
-
-
-_MONEY, _SHARES, _PER_SHARE = "{currency}", "shares", "{currency}/shares"
-
-# Flows: years only. Balance sheet: instants.
-NET_INCOME = Concept(_MONEY, ("NetIncomeLoss",))
-EARNINGS_PER_SHARE = Concept(_PER_SHARE, ("EarningsPerShareDiluted",))
-DIVIDENDS_PER_SHARE = Concept(_PER_SHARE, ("CommonStockDividendsPerShareDeclared",))
-REVENUE = Concept(_MONEY, ("Revenues", "RevenueFromContractWithCustomerExcludingAssessedTax", "SalesRevenueNet"))
-OPERATING_INCOME = Concept(_MONEY, ("OperatingIncomeLoss",))
-DEPRECIATION = Concept(
-    _MONEY,
-    ("DepreciationDepletionAndAmortization", "DepreciationAmortizationAndAccretionNet", "DepreciationAndAmortization"),
-)
-EQUITY = Concept(_MONEY, ("StockholdersEquity",))
-CASH = Concept(_MONEY, ("CashAndCashEquivalentsAtCarryingValue",))
-CURRENT_ASSETS = Concept(_MONEY, ("AssetsCurrent",))
-CURRENT_LIABILITIES = Concept(_MONEY, ("LiabilitiesCurrent",))
-LONG_TERM_DEBT = Concept(_MONEY, ("LongTermDebt",))  # current maturities included
-NONCURRENT_DEBT = Concept(_MONEY, ("LongTermDebtNoncurrent",))
-CURRENT_DEBT = Concept(_MONEY, ("LongTermDebtCurrent",))
-SHORT_TERM_DEBT = Concept(_MONEY, ("ShortTermBorrowings", "CommercialPaper"))
-# The count on a filing's cover is weeks younger than the one on its balance sheet.
-SHARES_OUTSTANDING = Concept(_SHARES, ("EntityCommonStockSharesOutstanding", "CommonStockSharesOutstanding"))
-
-
 def _feature(name: str, meaning: str) -> Feature:
     return Feature(name, "fundamental", 0, 0, scale_free=True, meaning=meaning)
 
 
 FEATURES: tuple[Feature, ...] = (
-    _feature("pe", "close over diluted earnings per share of the last year reported"),
+    _feature("pe", "close over diluted earnings per share of the last twelve months reported"),
     _feature("pb", "market value over shareholders' equity"),
-    _feature("ps", "market value over revenue of the last year reported"),
-    _feature("ev_ebitda", "market value plus debt less cash, over operating income before depreciation of a year"),
+    _feature("ps", "market value over revenue of the last twelve months reported"),
+    _feature("ev_ebitda", "market value plus debt less cash, over a year's operating income before depreciation"),
     _feature("pe_rel", "pe over the sector's median"),
     _feature("pb_rel", "pb over the sector's median"),
     _feature("ps_rel", "ps over the sector's median"),
     _feature("ev_ebitda_rel", "ev_ebitda over the sector's median"),
-    _feature("roe", "net income of the last year reported over shareholders' equity"),
+    _feature("roe", "net income of the last twelve months reported over shareholders' equity"),
     _feature("current_ratio", "current assets over current liabilities of one balance sheet"),
     _feature("debt_to_equity", "total debt over shareholders' equity"),
-    _feature("revenue_growth", "revenue of the last year reported against the year before it, as known then"),
-    _feature("earnings_growth", "net income of the last year reported against the year before it, as known then"),
-    _feature("dividend_yield", "dividends a share declared in the last year reported over close"),
+    _feature("revenue_growth", "revenue of the last twelve months reported against the twelve before, as known then"),
+    _feature(
+        "earnings_growth", "net income of the last twelve months reported against the twelve before, as known then"
+    ),
+    _feature("dividend_yield", "dividends a share declared in the last twelve months reported over close"),
     _feature("days_since_filing", "whole calendar days since anything was filed"),
     *(_feature(f"sector_{name.lower().replace(' ', '_')}", f"1 in the GICS sector {name}, else 0") for name in SECTORS),
 )
 
 
+class _State(NamedTuple):
+    """What was reported and in force, on the share basis of the instant; shapes (n,). Money in the quote currency."""
+
+    shares: F8
+    earnings_per_share: F8
+    dividends_per_share: F8
+    equity: F8
+    revenue: F8
+    ebitda: F8
+    net_debt: F8
+    roe: F8
+    current_ratio: F8
+    debt_to_equity: F8
+    revenue_growth: F8
+    earnings_growth: F8
+    filed: F8  # microseconds: exact in float64 until the year 2255
+
+
 class FundamentalFacts:
     """The reported figures of one symbol, sorted once and evaluated at any instants.
 
-    Figures in another currency than `currency` are not looked at: converting them needs a rate as of t.
+    What was reported changes only with a filing or a split: it is put together once for each of those, and a bar takes
+    the row in force. Figures in another currency than `currency` are not looked at: converting them needs a rate as
+    of t.
     """
 
     def __init__(
@@ -125,62 +129,76 @@ class FundamentalFacts:
         self._facts: dict[tuple[str, str], list[Fundamental]] = {}
         for fact in fundamentals:
             self._facts.setdefault((fact.concept, fact.unit), []).append(fact)
-        self._timelines: dict[tuple[Concept, Duration, bool], Timeline] = {}
+        self._trailing: dict[Concept, tuple[Trailing, Trailing]] = {}
         self._medians = {name: _medians(facts) for name, facts in sector_medians.items()}
+        changes = np.unique(np.concatenate([self._filed, basis.active])) if fundamentals else self._filed
+        self._states = States.of(changes, self._state(changes))
         if fundamentals and not basis.known:
             say_once("fundamental")
 
-    def annual(self, concept: Concept) -> Timeline:
-        """Return a flow over the last year reported; the one place where trailing twelve months would be composed."""
-        return self._timeline(concept, Duration.YEAR)
+    def trailing(self, concept: Concept) -> Trailing:
+        """Return a flow over the newest twelve months known."""
+        return self._twelve_months(concept)[0]
 
-    def year_before(self, concept: Concept) -> Timeline:
-        """Return the flow over the year before that of `annual`, as known at each instant (52 or 53 weeks earlier)."""
-        return self._timeline(concept, Duration.YEAR, before=True)
+    def year_before(self, concept: Concept) -> Trailing:
+        """Return the flow over the twelve months before those of `trailing`, as known at each instant."""
+        return self._twelve_months(concept)[1]
 
     def instant(self, concept: Concept) -> Timeline:
         """Return a figure of the newest balance sheet (or cover page) known."""
-        return self._timeline(concept, Duration.INSTANT)
+        found = self._named(concept, (Duration.INSTANT,))
+        columns = [(to_micros(f.known_at), day_number(f.end), f.value, rank) for f, rank, _ in found]
+        known, end, value, rank = zip(*columns, strict=True) if columns else ((), (), (), ())
+        return as_of(revisions(known, end, value, rank))
 
     def compute(self, time: I8, close: F8, sector: Sequence[str | None] | None) -> F4:
         """Return the features at each instant, shape (n, len(FEATURES)), float32."""
-        equity = self.instant(EQUITY).at(time)
-        income = self.annual(NET_INCOME).at(time)
-        valuation = self._valuation(time, np.where(close > 0, close, np.nan), income, equity)
-        columns = [
-            *valuation,
-            *map(over, valuation, self._median_rows(time, sector)),
-            over(income, equity),
-            self._current_ratio(time),
-            over(self._debt(time), equity),
-            over(self.annual(REVENUE).at(time), self.year_before(REVENUE).at(time)) - 1.0,
-            over(income, self.year_before(NET_INCOME).at(time)) - 1.0,
-            over(self._per_share(self.annual(DIVIDENDS_PER_SHARE), time), close),
-            self._days_since_filing(time),
-            *_sector_columns(sector, len(time)),
-        ]
-        return to_float32(columns)
+        state = _State(*self._states.at(time).T)
+        valuation = _valuation(state, close)
+        return to_float32(
+            [
+                *valuation,
+                *map(over, valuation, self._median_rows(time, sector)),
+                state.roe,
+                state.current_ratio,
+                state.debt_to_equity,
+                state.revenue_growth,
+                state.earnings_growth,
+                over(state.dividends_per_share, close),
+                (time - state.filed) // DAY,
+                *_sector_columns(sector, len(time)),
+            ]
+        )
 
-    def _valuation(self, time: I8, close: F8, income: F8, equity: F8) -> list[F8]:
-        reported = self.instant(SHARES_OUTSTANDING)
+    def ratios(self, time: I8, close: F8) -> F8:
+        """Return P/E, P/B, P/S and EV/EBITDA at each instant, shape (4, n)."""
+        return np.stack(_valuation(_State(*self._states.at(time).T), close))
+
+    def _state(self, time: I8) -> _State:
+        """Put together what was in force at each instant of change; the instants rise."""
+        reported, equity = self.instant(SHARES_OUTSTANDING), self.instant(EQUITY).at(time)
         shares = reported.at(time) * self._basis.factor(reported.filed_at(time), time)
-        value = close * shares
-        earnings = self.annual(EARNINGS_PER_SHARE)
-        as_new = earnings.end_at(time) >= self.annual(NET_INCOME).end_at(time)
-        per_share = np.where(as_new, self._per_share(earnings, time), over(income, shares))
-        operating, depreciation = self.annual(OPERATING_INCOME), self.annual(DEPRECIATION)
-        same_year = operating.end_at(time) == depreciation.end_at(time)
-        ebitda = np.where(same_year, operating.at(time) + depreciation.at(time), np.nan)
-        enterprise = value + self._debt(time) - self.instant(CASH).at(time)
-        return [
-            over(close, per_share),
-            over(value, equity),
-            over(value, self.annual(REVENUE).at(time)),
-            over(enterprise, ebitda),
-        ]
-
-    def _per_share(self, figure: Timeline, time: I8) -> F8:
-        return figure.at(time) / self._basis.factor(figure.filed_at(time), time)
+        net_income, revenue = self.trailing(NET_INCOME), self.trailing(REVENUE).at(time)
+        income, debt = net_income.at(time), self._debt(time)
+        per_share = self.trailing(EARNINGS_PER_SHARE)
+        as_new = per_share.end_at(time) >= net_income.end_at(time)
+        operating, depreciation = self.trailing(OPERATING_INCOME), self.trailing(DEPRECIATION)
+        together = operating.end_at(time) == depreciation.end_at(time)
+        return _State(
+            shares=shares,
+            earnings_per_share=np.where(as_new, per_share.at(time, self._basis), over(income, shares)),
+            dividends_per_share=self.trailing(DIVIDENDS_PER_SHARE).at(time, self._basis),
+            equity=equity,
+            revenue=revenue,
+            ebitda=np.where(together, operating.at(time) + depreciation.at(time), np.nan),
+            net_debt=debt - self.instant(CASH).at(time),
+            roe=over(income, equity),
+            current_ratio=self._current_ratio(time),
+            debt_to_equity=over(debt, equity),
+            revenue_growth=over(revenue, self.year_before(REVENUE).at(time)) - 1.0,
+            earnings_growth=over(income, self.year_before(NET_INCOME).at(time)) - 1.0,
+            filed=Timeline(self._filed, self._filed.astype(np.float64), self._filed, self._filed).at(time),
+        )
 
     def _debt(self, time: I8) -> F8:
         """Sum the lines of the newest balance sheet that reports any debt: a line without an amount is left out there.
@@ -200,44 +218,52 @@ class FundamentalFacts:
         ratio = over(assets.at(time), liabilities.at(time))
         return np.where(assets.end_at(time) == liabilities.end_at(time), ratio, np.nan)
 
-    def _days_since_filing(self, time: I8) -> F8:
-        filed = np.concatenate([[0], self._filed])
-        place = np.searchsorted(self._filed, time, side="right")
-        return np.where(place > 0, (time - filed[place]) // DAY, np.nan)
-
     def _median_rows(self, time: I8, sector: Sequence[str | None] | None) -> F8:
         """Return the medians of each row's sector in force, shape (4, n): P/E, P/B, P/S, EV/EBITDA."""
         rows = np.full((4, len(time)), np.nan)
-        for name, (known, values) in self._medians.items():
+        for name, medians in self._medians.items():
             inside = np.array([row == name for row in sector], np.bool_) if sector else np.zeros(len(time), np.bool_)
-            rows[:, inside] = values[:, np.searchsorted(known, time[inside], side="right")]
+            rows[:, inside] = medians.at(time[inside]).T
         return rows
 
-    def _timeline(self, concept: Concept, duration: Duration, *, before: bool = False) -> Timeline:
-        key = concept, duration, before
-        if key not in self._timelines:
-            found = self._revisions(concept, duration)
-            self._timelines[key] = earlier(found, days=365, tolerance=10) if before else as_of(found)
-        return self._timelines[key]
+    def _twelve_months(self, concept: Concept) -> tuple[Trailing, Trailing]:
+        if concept not in self._trailing:
+            flows = (Duration.YEAR, Duration.NINE_MONTHS, Duration.HALF_YEAR, Duration.QUARTER)
+            self._trailing[concept] = trailing(
+                Period(to_micros(f.known_at), rank, f.value, day_number(f.start), day_number(f.end), duration)
+                for f, rank, duration in self._named(concept, flows)
+                if f.start is not None
+            )
+        return self._trailing[concept]
 
-    def _revisions(self, concept: Concept, duration: Duration) -> Revisions:
+    def _named(self, concept: Concept, durations: Sequence[Duration]) -> list[tuple[Fundamental, int, Duration]]:
+        """Return the facts under any of a concept's names, the rank of the name, and the duration."""
         unit = concept.unit.format(currency=self._currency)
-        found = [
-            (to_micros(fact.known_at), day_number(fact.end), fact.value, -place)
+        return [
+            (fact, -place, duration)
             for place, name in enumerate(concept.names)
             for fact in self._facts.get((name, unit), ())
+            for duration in durations
             if duration.holds(fact.days)
         ]
-        known, end, value, rank = zip(*found, strict=True) if found else ((), (), (), ())
-        return revisions(known, end, value, rank)
 
 
-def _medians(facts: Sequence[SectorMedian]) -> tuple[I8, F8]:
-    """Return when medians became known, (k,), and their values behind a column of NaN, (4, k + 1)."""
+def _valuation(state: _State, close: F8) -> list[F8]:
+    """Return P/E, P/B, P/S and EV/EBITDA, shapes (n,)."""
+    price = np.where(close > 0, close, np.nan)
+    value = price * state.shares
+    return [
+        over(price, state.earnings_per_share),
+        over(value, state.equity),
+        over(value, state.revenue),
+        over(value + state.net_debt, state.ebitda),
+    ]
+
+
+def _medians(facts: Sequence[SectorMedian]) -> States:
     ordered = sorted(facts, key=lambda fact: fact.known_at)
-    known = np.array([to_micros(fact.known_at) for fact in ordered], np.int64)
-    values = [(np.nan,) * 4, *((fact.pe, fact.pb, fact.ps, fact.ev_ebitda) for fact in ordered)]
-    return known, np.array(values, np.float64).T
+    values = np.array([(fact.pe, fact.pb, fact.ps, fact.ev_ebitda) for fact in ordered], np.float64).reshape(-1, 4)
+    return States.of(np.array([to_micros(fact.known_at) for fact in ordered], np.int64), list(values.T))
 
 
 def _sector_columns(sector: Sequence[str | None] | None, rows: int) -> F8:

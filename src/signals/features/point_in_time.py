@@ -1,7 +1,7 @@
 """As-of selection: of all that was known at an instant, which figure was in force.
 
-Every function here takes facts sorted once and answers for any instants in any order with `numpy.searchsorted`. One row
-gives the same bits as all rows, which is why batch and live agree.
+Every function here takes facts sorted once and answers for any instants in any order, by the one search of
+`signals.features.asof`. One row gives the same bits as all rows, which is why batch and live agree.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ __all__ = [
     "NEVER",
     "Duration",
     "Revisions",
+    "States",
     "Timeline",
     "as_of",
     "day_end",
     "day_number",
     "earlier",
+    "newest_before",
     "over",
     "revisions",
     "to_float32",
@@ -104,8 +106,44 @@ class Timeline:
         return self._step(self.filed, time, NEVER)
 
     def _step(self, column: NDArray[N], time: I8, missing: float) -> NDArray[N]:
-        padded = np.concatenate([np.array([missing], column.dtype), column])
-        return padded[np.searchsorted(self.since, time, side="right")]
+        padded = np.append(column, np.array([missing], column.dtype))  # -1 is the last
+        return padded[newest_before(self.since, time)]
+
+
+@dataclass(frozen=True, slots=True)
+class States:
+    """A step function with several figures: from ``since[j]`` on the row ``rows[j]`` was in force.
+
+    Parameters
+    ----------
+    since
+        Instants of change, microseconds, rising, shape (k,).
+    rows
+        Shape (k + 1, q); the last row is what holds before the first instant.
+    """
+
+    since: I8
+    rows: F8
+
+    @classmethod
+    def of(cls, since: I8, columns: Sequence[F8]) -> States:
+        """Make one of columns of shape (k,); before the first instant everything is NaN."""
+        rows = np.full((len(since) + 1, len(columns)), np.nan)
+        rows[:-1] = np.column_stack(columns)
+        return cls(since, rows)
+
+    def at(self, time: I8) -> F8:
+        """Return the row in force at each instant, shape (n, q)."""
+        return self.rows[newest_before(self.since, time)]
+
+
+def newest_before(since: I8, time: I8) -> I8:
+    """Return where the last of `since` (rising) stands that is at or before each instant, -1 where none is."""
+    from signals.features.asof import positions
+
+    place = np.empty(len(time), np.int64)
+    positions(since, np.array([0, len(since)]), np.ascontiguousarray(time), np.array([0, len(time)]), place)
+    return place
 
 
 def revisions(known: Sequence[int], end: Sequence[int], value: Sequence[float], rank: Sequence[int]) -> Revisions:
