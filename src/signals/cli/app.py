@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Any
 
 import typer
 from rich.markup import escape
+from typer.core import TyperGroup
 
 from signals.cli import config, data, models
 from signals.cli.backtest import backtest
@@ -20,8 +22,21 @@ from strategy.engine import EngineError
 
 __all__ = ["app", "main"]
 
+
+class _Interruptible(TyperGroup):
+    """The commands; one that is interrupted says in a line what became of it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interrupt:
+            errors.print(f"interrupted: {interrupt}" if interrupt.args else "interrupted; run it again")
+            raise typer.Exit(130) from None
+
+
 app = typer.Typer(
     name="vane",
+    cls=_Interruptible,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -51,12 +66,12 @@ app.command()(events)
 
 
 def main() -> None:
-    """Run the command line; exit 0, 1 (refused input, failed check) or 2 (usage)."""
+    """Run the command line; exit 0, 1 (refused input, failed check), 2 (usage) or 130 (interrupted)."""
     try:
         app()
     except (VaneError, BarError, EngineError, OSError) as error:  # OSError: no right to write, a full disk
         errors.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
-        errors.print("interrupted")
+        errors.print("interrupted; run it again")
         sys.exit(130)

@@ -11,28 +11,33 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from signals.cli.common import AsJson, console, emit_json
+from signals.cli.views import reason_in_words
 from signals.errors import EventLogError
-from signals.events.schema import Event, EventKind
+from signals.events.schema import Abstention, Event, EventKind
 
 if TYPE_CHECKING:
     from strategy.signal import JSON
 
 __all__ = ["events", "sentence"]
 
+_STAMP = len("20240315_120000")
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 def events(
     path: Annotated[Path | None, typer.Option("--path", help="An event log; without it, the one of live.")] = None,
     run: Annotated[str | None, typer.Option("--run", help="The log of a replay, by the id that it printed.")] = None,
-    kind: Annotated[list[EventKind] | None, typer.Option("--kind", help="Only this kind; may be repeated.")] = None,
+    kind: Annotated[
+        list[EventKind] | None,
+        typer.Option("--kind", help="Only this kind; may be repeated. Default: all but abstentions."),
+    ] = None,
     since: Annotated[
         datetime | None, typer.Option("--since", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="Market time, UTC.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="The newest ones, so many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Show the newest events, oldest first.
+    """Show the newest events, oldest first; abstentions only with --kind abstentions.
 
     Example: vane events --kind drift --since 2024-03-01
     """
@@ -44,12 +49,14 @@ def events(
     if not where.exists() and (path is not None or run is not None):
         raise EventLogError(f"{where}: expected an event log, was not there")
     with EventLog(where) as log:
-        found = log.latest(limit, kinds=kind or (), since=None if since is None else since.replace(tzinfo=UTC))
+        kinds = kind or [each for each in EventKind if each is not EventKind.ABSTENTIONS]
+        found = log.latest(limit, kinds=kinds, since=None if since is None else since.replace(tzinfo=UTC))
+        empty = not found and not log.latest(1)
     if as_json:
         emit_json([_document(event) for event in found])
         return
     if not found:
-        console.print(f"No such events in {where}.", markup=False, soft_wrap=True)
+        _show_none(where, empty=empty, unasked=kind is None)
         return
     from rich.table import Table
     from rich.text import Text
@@ -65,8 +72,24 @@ def sentence(event: Event) -> str:
     body: Mapping[str, Any] = event.body
     try:
         return _WORDS[event.kind](body) if event.kind in _WORDS else _listed(body)
-    except (KeyError, TypeError, ValueError):  # a body of another version of the schema
+    except (LookupError, TypeError, ValueError):  # a body of another version of the schema
         return _listed(body)
+
+
+def _show_none(where: Path, *, empty: bool, unasked: bool) -> None:
+    if not empty:
+        rest = "; abstentions are shown with --kind abstentions" if unasked else ""
+        console.print(f"No such events in {where}{rest}.", markup=False, soft_wrap=True)
+        return
+    console.print(
+        f"No events yet in {where}: verdicts of trainings, activations and what live decides will be here.",
+        markup=False,
+        soft_wrap=True,
+    )
+    runs = [log.parent.name for log in (where.parent / "runs").glob("*/events.db")]
+    if runs:
+        newest = max(runs, key=lambda name: (name[:_STAMP], len(name), name))
+        console.print(f"The newest replay: vane events --run {newest}", markup=False, soft_wrap=True)
 
 
 def _signal(body: Mapping[str, Any]) -> str:
@@ -88,7 +111,8 @@ def _drift(body: Mapping[str, Any]) -> str:
 
 
 def _outcome(body: Mapping[str, Any]) -> str:
-    return f"signal {body['signal_id'][:8]} came out {body['label']} ({body['realised_return']:+.2%})"
+    what = f"{body['symbol']} {body['direction']}" if "symbol" in body else f"signal {body['signal_id'][:8]}"
+    return f"{what} came out {body['label']} ({body['realised_return']:+.2%})"
 
 
 def _activation(body: Mapping[str, Any]) -> str:
@@ -96,8 +120,13 @@ def _activation(body: Mapping[str, Any]) -> str:
     return f"{body['version_id']} in force as {body['slot']}, before it {body['previous'] or 'nothing'}{reason}"
 
 
+def _verdict(body: Mapping[str, Any]) -> str:
+    return f"{body['version_id']}: {body['sentences'][0]}"
+
+
 def _abstentions(body: Mapping[str, Any]) -> str:
-    return "no signal: " + ", ".join(f"{count} {reason}" for reason, count in body["counts"].items())
+    counts = body["counts"].items()
+    return "no signal: " + ", ".join(f"{count} x {reason_in_words(Abstention(reason))}" for reason, count in counts)
 
 
 def _listed(body: Mapping[str, Any]) -> str:
@@ -110,6 +139,7 @@ _WORDS = {
     EventKind.DRIFT: _drift,
     EventKind.OUTCOME: _outcome,
     EventKind.ACTIVATION: _activation,
+    EventKind.VERDICT: _verdict,
     EventKind.ABSTENTIONS: _abstentions,
 }
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
+from rich.padding import Padding
+from rich.text import Text
 
 from signals.cli.common import AsJson, console, emit_json, errors
-from signals.errors import BundleError
+from signals.errors import BundleError, RegistryError
 
 if TYPE_CHECKING:
     from signals.ml.registry import ModelRegistry, ModelVersion
@@ -16,6 +20,13 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, help="List, inspect, promote, roll back and verify models.")
+
+_COUNTS = ("rows", "dates", "windows", "windows_skipped")
+_SHARES = ("accuracy", "coverage")
+_LISTED = 5
+"""Names after which a list of features is folded."""
+
+_WIDEST = 1_000
 
 Version = Annotated[str, typer.Argument(metavar="VERSION", help="A version's id, as `vane models list` shows it.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the history for ever.")]
@@ -37,23 +48,25 @@ def list_versions(as_json: AsJson = False) -> None:
         emit_json([_row(registry, version) for version in versions])
         return
     if not versions:
-        console.print("No models yet. [bold]vane train[/bold] makes one.")
+        _none_yet(registry)
         return
     from rich.table import Table
 
-    table = Table("version", "recipe", "created", "gate", "in force as", "log loss")
+    table = Table("version", "recipe", "created", "gate", "in force as", "log loss", box=None)
     for version in versions:
         row = _row(registry, version)
         loss = row["metrics"].get("log_loss")
         table.add_row(
             row["version_id"],
             row["recipe"],
-            f"{version.created_at:%Y-%m-%d %H:%M}",
+            f"{version.created_at:%Y-%m-%d}",
             "passed" if row["passed"] else "refused",
             ", ".join(row["slots"]),
             "" if loss is None else f"{loss:.4f}",
         )
-    console.print(table)
+    # Ids are typed again: a line that is too long wraps at the terminal, and nothing is cut.
+    table.width = console.measure(table, options=console.options.update(max_width=_WIDEST)).maximum
+    console.print(table, crop=False)
 
 
 @app.command()
@@ -77,11 +90,10 @@ def show(version_id: Version, as_json: AsJson = False) -> None:
         f"  predicts     {target.horizon} sessions ahead; UP above {target.up:+.2%}, DOWN below {target.down:+.2%}"
     )
     console.print(f"  windows      {len(manifest.windows)} walk-forward")
-    for name, value in sorted(version.metrics.items()):
-        console.print(f"  {name:<12} {value:.4f}")
+    _show_figures(version.metrics)
     console.print(f"  gate         {'passed' if version.passed else 'refused'}")
-    for sentence in [*manifest.verdict.get("sentences", ()), *manifest.notes]:
-        console.print(f"               {sentence}", markup=False)
+    for sentence in [*manifest.verdict.get("sentences", ()), *map(_folded, manifest.notes)]:
+        console.print(Padding(Text(sentence), (0, 0, 0, 15)))
     for entry in history:
         said = f": {entry['reason']}" if entry["reason"] else ""
         console.print(f"  activation   {entry['number']} as {entry['slot']}, {entry['at'][:16]}{said}", markup=False)
@@ -100,6 +112,11 @@ def promote(
     """
     registry = _registry()
     slot = "shadow" if shadow else "active"
+    if not shadow and not _version(registry, version_id).passed:
+        raise RegistryError(
+            f"version {version_id} did not pass its gate, so it cannot be active; beside the active one, trading "
+            f"nothing, it can run: vane models promote {version_id} --shadow"
+        )
     changed = registry.promote(version_id, slot="shadow" if shadow else "active", actor=_actor(), reason=reason)
     _said(as_json, version_id, slot, changed)
 
@@ -113,7 +130,7 @@ def rollback(
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
-    """Go back to a version that was active before.
+    """Go back to a version that was active before. The shadow slot has no way back: promote --shadow fills it anew.
 
     Example: vane models rollback --reason "drift since Monday"
     """
@@ -150,9 +167,33 @@ def verify(
             if said is not None:
                 console.print(f"        {said}", markup=False, soft_wrap=True)
         if not found:
-            console.print("No models yet. [bold]vane train[/bold] makes one.")
+            _none_yet(registry)
     if any(found.values()):
         raise typer.Exit(1)
+
+
+def _none_yet(registry: ModelRegistry) -> None:
+    where = escape(f"{registry.root}/")
+    console.print(f"No models yet in {where}. [bold]vane train[/bold] makes one.", soft_wrap=True)
+
+
+def _show_figures(figures: Mapping[str, float]) -> None:
+    """Print figures by name: counts as integers, skills and shares per cent, anything else with four digits."""
+    width = max(map(len, figures), default=0)
+    for name, value in sorted(figures.items()):
+        if name in _COUNTS:
+            text = f"{value:,.0f} "
+        elif name.startswith("skill_"):
+            text = f"{value:+.2%}"
+        else:
+            text = f"{value:.2%}" if name in _SHARES or name.startswith("ece") else f"{value:.4f} "
+        console.print(f"  {name:<{width}} {text:>12}")
+
+
+def _folded(note: str) -> str:
+    """Return a note without the list of features behind its colon, where that is long."""
+    said, _, names = note.partition(": ")
+    return note if names.count(",") < _LISTED else f"{said} (--json lists them)"
 
 
 def _registry() -> ModelRegistry:

@@ -97,8 +97,27 @@ def test_a_replay_s_log_by_id_or_by_path(log: Path) -> None:
 
 def test_no_log_yet_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert "No such events" in run()
+    assert "No events yet in var/events.db: verdicts" in run()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_log_names_the_newest_replay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("20240101_000000", "20240102_000000_9", "20240102_000000_10", "20240102_000000"):
+        with EventLog(f"var/runs/{name}/events.db") as made:
+            made.append([psi(0)])
+    Path("var/runs/20250101_000000").mkdir()  # interrupted before anything was decided
+    assert "vane events --run 20240102_000000_10\n" in run()
+
+
+def test_abstentions_are_shown_when_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with EventLog("var/events.db") as made:
+        made.append([Event(EventKind.ABSTENTIONS, AT, {"counts": {"no_bar": 2}})])
+    assert "abstentions are shown with --kind abstentions" in run()
+    assert parsed() == []
+    assert "2 x no bar at this instant" in run("--kind", "abstentions")
+    assert "--kind" not in run("--kind", "drift")
 
 
 @pytest.mark.parametrize("where", [["--run", "r9"], ["--path", "none.db"]])
@@ -126,13 +145,26 @@ def test_usage_errors_exit_with_2(log: Path, arguments: list[str]) -> None:
         ),
         (
             Event(
+                EventKind.OUTCOME,
+                AT,
+                {"signal_id": "0", "symbol": "IBM", "direction": "LONG", "label": "UP", "realised_return": 0.025},
+            ),
+            "IBM LONG came out UP (+2.50%)",
+        ),
+        (
+            Event(EventKind.VERDICT, AT, {"version_id": "v1", "sentences": ["Refused: 1 of 4.", "Skill: no."]}),
+            "v1: Refused: 1 of 4.",
+        ),
+        (Event(EventKind.VERDICT, AT, {"version_id": "v1", "sentences": []}), "version_id v1"),
+        (
+            Event(
                 EventKind.ACTIVATION, AT, {"version_id": "v2", "slot": "active", "previous": None, "reason": "better"}
             ),
             "v2 in force as active, before it nothing: better",
         ),
         (
             Event(EventKind.ABSTENTIONS, AT, {"counts": {"no_bar": 2, "warming_up": 1}}),
-            "no signal: 2 no_bar, 1 warming_up",
+            "no signal: 2 x no bar at this instant, 1 x too little history yet",
         ),
         (Event(EventKind.FEED, AT, {"fault": "late", "reason": "slow"}), "fault late, reason slow"),
         (Event(EventKind.DRIFT, AT, {"another": "schema"}, version=9), "another schema"),

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from signals.cli.common import console
 from signals.cli.models import app
 from signals.errors import RegistryError
 from signals.events.log import EventLog
@@ -39,7 +41,7 @@ def parsed(*arguments: str, code: int = 0) -> Any:
 
 def test_list_without_models_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert "vane train" in run("list")
+    assert "No models yet in models/. vane train" in run("list")
     assert "vane train" in run("verify")
     assert (parsed("list"), parsed("verify")) == ([], [])
 
@@ -57,6 +59,18 @@ def test_list(registry: ModelRegistry) -> None:
     assert all(word in table for word in ("v1", "active", "weak", "refused", "shadow", "1.0800"))
 
 
+def test_an_id_is_never_cut(
+    registry: ModelRegistry, make_bundle: Callable[..., ModelBundle], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "direction-of-the-large-companies-20240315_120000_000000000000001"
+    registry.register(name, save_bundle(make_bundle(name, seed=9), registry.root / ".new"), {"log_loss": 1.08})
+    for width in (20, 80):
+        monkeypatch.setattr(console, "width", width)
+        table = run("list")
+        assert name in table
+        assert "refused" in table
+
+
 def test_list_says_what_it_could_not_read(registry: ModelRegistry) -> None:
     (registry.root / "direction" / "v1" / "manifest.json").unlink()
     result = CliRunner().invoke(app, ["list", "--json"])
@@ -72,6 +86,28 @@ def test_show(registry: ModelRegistry) -> None:
     document = parsed("show", "v1")
     assert document["manifest"]["version_id"] == "v1"
     assert [entry["reason"] for entry in document["activations"]] == ["first [of all]"]
+
+
+def test_show_reads_like_the_verdict(registry: ModelRegistry, make_bundle: Callable[..., ModelBundle]) -> None:
+    figures = {"rows": 1234.0, "windows_skipped": 0.0, "skill_volatility": -0.00123, "ece": 0.0312, "log_loss": 1.08}
+    made = make_bundle("v3", seed=7)
+    notes = ["6 of 9 features had no value in training: a, b, c, d, e, f", "1 of 9 features had no value: g"]
+    noted = replace(made, manifest=made.manifest.model_copy(update={"notes": notes}))
+    registry.register("v3", save_bundle(noted, registry.root / ".new"), figures)
+    lines = [line.rstrip() for line in run("show", "v3").splitlines()]
+    shown = [line for line in lines if line.split()[0] in figures]
+    assert shown == [
+        "  ece                     3.12%",
+        "  log_loss              1.0800",
+        "  rows                   1,234",
+        "  skill_volatility       -0.12%",
+        "  windows_skipped            0",
+    ]
+    assert [line.strip() for line in lines if "features had" in line] == [
+        "6 of 9 features had no value in training (--json lists them)",
+        notes[1],
+    ]
+    assert parsed("show", "v3")["manifest"]["notes"] == notes
 
 
 def test_show_of_an_unknown_version(registry: ModelRegistry) -> None:
@@ -93,6 +129,7 @@ def test_promote_and_its_event(registry: ModelRegistry) -> None:
 def test_promote_of_a_refused_version_only_to_shadow(registry: ModelRegistry) -> None:
     result = CliRunner().invoke(app, ["promote", "weak"])
     assert isinstance(result.exception, RegistryError)
+    assert "vane models promote weak --shadow" in str(result.exception)
     assert "is now shadow" in run("promote", "weak", "--shadow")
 
 
@@ -105,7 +142,9 @@ def test_rollback(registry: ModelRegistry) -> None:
 
 
 def test_rollback_without_history(registry: ModelRegistry) -> None:
-    assert isinstance(CliRunner().invoke(app, ["rollback"]).exception, RegistryError)
+    error = CliRunner().invoke(app, ["rollback"]).exception
+    assert isinstance(error, RegistryError)
+    assert "there is no earlier activation to go back to" in str(error)
 
 
 def test_verify(registry: ModelRegistry) -> None:
