@@ -30,8 +30,8 @@ def written(path: Path, lines: list[str]) -> Path:
     return path
 
 
-def run(*arguments: str | Path) -> Any:
-    return CliRunner().invoke(app, [str(each) for each in arguments], env={"COLUMNS": "200", "TERM": "dumb"})
+def run(*arguments: str | Path, columns: int = 200) -> Any:
+    return CliRunner().invoke(app, [str(each) for each in arguments], env={"COLUMNS": str(columns), "TERM": "dumb"})
 
 
 def told(*arguments: str | Path) -> dict[str, Any]:
@@ -42,16 +42,52 @@ def told(*arguments: str | Path) -> dict[str, Any]:
 def test_check_of_good_bars(bars: Path) -> None:
     result = run("check", bars, "--stamped", "session")
     assert result.exit_code == 0
-    assert "read 2 = kept 2 + quarantined 0" in result.stdout
+    assert "1 symbol, closes" in result.stdout
+    assert "2 rows read = 2 kept + 0 refused" in result.stdout
     assert "ABC 2024-01-03" in result.stdout  # a missing session
-    assert "fewer bars than warm-up" in result.stdout
+    assert "fewer bars than the warm-up of 512" in result.stdout
 
 
 def test_check_of_bad_bars_fails_and_reports_all(bad: Path) -> None:
     result = run("check", bad, "--stamped", "session")
     assert result.exit_code == 1
-    assert "read 3 = kept 2 + quarantined 1" in result.stdout
+    assert "3 rows read = 2 kept + 1 refused" in result.stdout
     assert "NullValue" in result.stdout
+
+
+def test_an_example_at_80_columns_tells_what_is_wrong(tmp_path: Path) -> None:
+    folder = tmp_path / "a-folder-whose-name-alone-is-longer-than-the-whole-line-of-a-terminal-could-be"
+    folder.mkdir()
+    path = written(folder / "ABC.csv", ["2024-01-02 16:00:00,1,1,1,1,1"])
+    result = run("check", path, "--stamped", "close", columns=80)
+    assert result.exit_code == 1
+    cells = [line.split("│")[-2].strip() for line in result.stdout.splitlines() if line.startswith("│")]
+    assert " ".join(cells) == (
+        "ABC.csv, row 1, symbol ABC: expected an unambiguous time with its zone, was '2024-01-02 16:00:00'; "
+        "give the zone: --tz America/New_York (tz=...); for session dates: --stamped session"
+    )
+    assert "NaiveTime" in result.stdout
+    assert "1 row read = 0 kept + 1 refused" in result.stdout
+    assert "nothing odd" not in result.stdout
+
+
+def test_a_symbol_is_shown_as_it_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "all.csv"
+    path.write_text(
+        "symbol,date,open,high,low,close,volume\n[/red]X,2024-01-02,1,1,1,1,1\n[/red]X,2024-01-03,,1,1,1,1\n"
+    )
+    result = run("check", path, "--stamped", "session")
+    assert result.exit_code == 1
+    assert "[/red]X (1)" in result.stdout
+    assert "symbol [/red]X: expected a value for open" in result.stdout
+
+
+def test_check_tells_stamps_that_are_no_closes(tmp_path: Path) -> None:
+    path = written(tmp_path / "A.csv", [f"2024-12-{day} 16:00:00,1,1,1,1,1" for day in (23, 24, 26)])
+    result = run("check", path, "--stamped", "close", "--tz", "America/New_York")
+    assert result.exit_code == 0
+    assert "A (1 bar, from 2024-12-24 21:00 UTC)" in result.stdout
+    assert "missing sessions" not in result.stdout
 
 
 def test_check_as_json(bad: Path) -> None:
@@ -94,7 +130,8 @@ def test_usage_errors(bars: Path, tmp_path: Path, wrong: tuple[str, ...]) -> Non
 def test_import_writes_bars_to_read_as_closes(bars: Path, tmp_path: Path) -> None:
     result = run("import", bars, "--stamped", "session", "--to", tmp_path / "clean")
     assert result.exit_code == 0
-    assert "read them with --stamped close" in result.stdout
+    assert "1 file in" in result.stdout
+    assert "read it with --stamped close" in result.stdout
     back = read_bars(tmp_path / "clean", stamped="close")
     assert back.fingerprint == read_bars(bars, stamped="session").fingerprint
 
