@@ -81,7 +81,7 @@ def _show_model(inputs: Inputs, bundle: ModelBundle, start: datetime | None, *, 
     tell(f"it has seen everything until {seen:%Y-%m-%d %H:%M} UTC; what comes later is unseen")
     if start is not None and start < seen:
         tell(f"[yellow]warning[/] --start {start:%Y-%m-%d} is before that: until then it says nothing")
-    elif inputs.end <= seen:
+    if inputs.end <= seen:
         tell(
             f"[yellow]warning[/] the bars end on {inputs.end:%Y-%m-%d}, so nothing is unseen: give newer bars, or keep "
             "some for a replay with vane train --until"

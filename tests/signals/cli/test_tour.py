@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from signals.cli.app import app
 from signals.errors import BundleDamaged, RegistryError, TooFewRows, VaneError
 from signals.events.log import EventLog
 from signals.events.schema import EventKind
+from signals.ml_strategy import MLSignalStrategy
+from strategy.bars import OHLCV
+from strategy.signal import Signal
 
 
 def invoke(*arguments: str) -> Result:
@@ -73,6 +77,63 @@ def test_what_was_said_is_in_the_runs_log(here: Path) -> None:
         assert len(list(log.decisions("MLSignalStrategy", 10_000))) == replay["decisions"]
 
 
+def test_signals_are_held_against_what_came(here: Path) -> None:
+    replay = json.loads((here / "demo.json").read_text())["replay"]
+    outcomes = replay["outcomes"]
+    with EventLog(here / replay["events"]) as log:
+        made = {event.id: event.body for event in log.read(kinds=[EventKind.SIGNAL], limit=100_000)}
+        came = [event.body for event in log.read(kinds=[EventKind.OUTCOME], limit=100_000)]
+    joined = [(made[str(body["signal_id"])]["direction"], body) for body in came]
+    assert all(direction == body["direction"] for direction, body in joined)
+    right = [(direction, body["label"]) in (("LONG", "UP"), ("SHORT", "DOWN")) for direction, body in joined]
+    gains = [(1 if body["direction"] == "LONG" else -1) * float(str(body["realised_return"])) for body in came]
+    assert outcomes["matured"] == len(came) > 100
+    assert outcomes["right"] == pytest.approx(sum(right) / len(right))
+    assert outcomes["mean_return"] == pytest.approx(sum(gains) / len(gains))
+    assert 0 < outcomes["base_rate"] < outcomes["right"]
+    assert outcomes["dates"] <= replay["decisions"]
+
+
+def test_the_lowest_bucket_begins_at_ignorance(here: Path) -> None:
+    replay = json.loads((here / "demo.json").read_text())["replay"]
+    assert replay["confidence"]["buckets"][0][:2] == [0.33, 0.35]
+
+
+def test_backtest_says_from_when_the_model_saw_nothing(here: Path) -> None:
+    seen = json.loads((here / "demo.json").read_text())["replay"]["backtest"]["start"]
+    early = invoke("backtest", "--data", "bars.csv", "--stamped", "session", "--start", "2018-01-02")
+    lines = early.output.splitlines()
+    (place,) = (number for number, line in enumerate(lines) if "it has seen everything until" in line)
+    assert "--start 2018-01-02 is before that: until then it says nothing" in lines[place + 1]
+    assert place < next(number for number, line in enumerate(lines) if "confidence (" in line)
+    later = invoke("backtest", "--data", "bars.csv", "--stamped", "session", "--start", seen)
+    assert "is before that" not in later.output
+    Path("old.csv").write_text(
+        "\n".join(line for line in Path("bars.csv").read_text().splitlines() if line < "2018" or "date" in line)
+    )
+    old = invoke("backtest", "--data", "old.csv", "--stamped", "session", "--start", "2017-12-20")
+    assert "the bars end on 2017-12-29" in old.output
+
+
+def test_a_replay_in_which_the_strategy_raised_fails(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    decide = MLSignalStrategy.generate_signals
+    asked = []
+
+    def sometimes(self: MLSignalStrategy, data: dict[str, list[OHLCV]]) -> list[Signal]:
+        asked.append(len(data))
+        if len(asked) in (3, 5):
+            raise ZeroDivisionError
+        return decide(self, data)
+
+    monkeypatch.setattr(MLSignalStrategy, "generate_signals", sometimes)
+    for form in ([], ["--json"]):
+        asked.clear()
+        result = invoke("backtest", "--data", "bars.csv", "--stamped", "session", *form)
+        assert result.exit_code == 1
+        assert "account:" in result.stdout or json.loads(result.stdout)["backtest"]["failures"]
+        assert f"error: MLSignalStrategy failed at 2 of {len(asked)} slices" in result.stderr
+
+
 def test_backtest_replays_the_active_model_to_the_same_signals(here: Path) -> None:
     first = json.loads((here / "demo.json").read_text())["replay"]
     start = first["backtest"]["start"]
@@ -92,8 +153,11 @@ def test_backtest_replays_the_active_model_to_the_same_signals(here: Path) -> No
 def test_backtest_speaks_to_people(here: Path) -> None:
     result = invoke("backtest", "--data", "bars.csv", "--stamped", "session", "--symbols", "2")
     assert result.exit_code == 0, result.output
-    for said in ("confidence", "signals", "account:", "latest decision", "vane events --run"):
+    for said in ("a signal needs more than 0.55", "signals", "came true", "latest decision", "vane events --run"):
         assert said in result.output
+    assert re.search(r"account: \+[\d.]+% after costs .*, drawdown\s+-[\d.]+%, ", result.output)
+    run = result.output.split("next: vane events --run ")[1].strip()
+    assert re.search(r"T\d (LONG|SHORT) came out (UP|FLAT|DOWN) \(", invoke("events", "--run", run).output)
 
 
 def test_an_unknown_version_is_refused(here: Path) -> None:
@@ -158,7 +222,13 @@ def test_noise_is_refused_and_replays_in_shadow(
     monkeypatch.chdir(tmp_path)
     result = invoke("demo", "--data", str(noise_csv), "--stamped", "session")
     assert result.exit_code == 0, result.output
-    for said in ("Refused", "registered, not promoted: no model is active yet", "runs in shadow", "Latest decision", "vane models show"):
+    for said in (
+        "Refused",
+        "registered, not promoted: no model is active yet",
+        "runs in shadow",
+        "Latest decision",
+        "vane models show",
+    ):
         assert said in result.output
     assert list(Path("models/direction").glob("activations/*.json")) == []
 

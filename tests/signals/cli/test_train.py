@@ -1,0 +1,124 @@
+"""What `vane train` says and leaves behind, and what refuses it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from signals.cli.app import app
+from signals.errors import RegistryError, TooFewRows
+from signals.events.log import EventLog
+from signals.events.schema import EventKind
+from signals.ml.artifact import ModelBundle, save_bundle
+from signals.ml.registry import ModelRegistry
+from signals.ml.trainer import Trainer
+
+
+@pytest.fixture(autouse=True)
+def _small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SA_ML__XGB_PARAMS__N_ESTIMATORS", "3")
+    monkeypatch.setenv("SA_ML__XGB_PARAMS__MAX_DEPTH", "2")
+
+
+def invoke(*arguments: str | Path) -> Result:
+    return CliRunner(env={"COLUMNS": "120", "NO_COLOR": "1"}).invoke(app, [str(each) for each in arguments])
+
+
+def test_a_refused_training_says_what_stays_and_what_to_type(noise_csv: Path, tmp_path: Path) -> None:
+    result = invoke("train", "--data", noise_csv, "--stamped", "session", "--symbols", "N3,N1")
+    assert result.exit_code == 0, result.output
+    (version,) = ModelRegistry("models").list_versions()
+    command = f"vane backtest --data {noise_csv} --stamped session --model {version.version_id}"
+    for said in (
+        "2 of 4 symbols: N1, N3",
+        "windows: train 24 months, test 6, step 3; labels look 5 sessions ahead",
+        "UP or DOWN with confidence above 0.55 in 0.0% of out-of-sample rows: it will hardly ever speak",
+        "not promoted: no model is active yet",
+        f"{command} (replays it, in shadow, on bars that come after 2018-12-18)",
+    ):
+        assert said in result.output
+    with EventLog("var/events.db") as log:
+        (event,) = log.read()
+    assert (event.kind, event.at) == (EventKind.VERDICT, version.created_at)
+    assert event.body["version_id"] == version.version_id
+    assert event.body["passed"] is False
+    assert event.body["figures"] == pytest.approx(version.metrics)
+    listed = invoke("events")
+    assert f"{version.version_id}: Refused: " in " ".join(listed.output.split())
+    unnamed = invoke("backtest", "--data", noise_csv, "--stamped", "session").exception
+    assert isinstance(unnamed, RegistryError)
+    assert f"--model {version.version_id} (refused by its gate" in str(unnamed)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "--until", "2012-01-01"], "expected 30 months of bars (24 to train, 6 to test), were 0 until 2012"),
+        (["train", "--until", "2016-03-01"], "were 25 until 2016-03-01: the bars begin on 2014-01-02"),
+        (["demo"], "expected 42 months of bars (24 to train, 6 to test and 12 of the last year, kept for the replay)"),
+    ],
+)
+def test_too_little_history_is_told_before_anything_is_computed(
+    noise_csv: Path, arguments: list[str], said: str
+) -> None:
+    lines = noise_csv.read_text().splitlines()
+    Path("bars.csv").write_text("\n".join(lines[:1] + lines[1:101] if arguments == ["demo"] else lines) + "\n")
+    result = invoke(*arguments, "--data", "bars.csv", "--stamped", "session")
+    assert isinstance(result.exception, TooFewRows)
+    assert said in str(result.exception)
+    assert "until" not in result.output
+    assert "windows" not in result.output
+    assert not Path("models").exists()
+
+
+def test_thirty_months_and_a_year_suffice_for_a_tour(noise_csv: Path) -> None:
+    lines = noise_csv.read_text().splitlines()
+    kept = [line for line in lines[1:] if line < "2017-07-05"]
+    Path("bars.csv").write_text("\n".join([lines[0], *kept]) + "\n")
+    result = invoke("demo", "--data", "bars.csv", "--stamped", "session")
+    assert result.exit_code == 0, result.output
+
+
+def test_warnings_are_about_the_symbols_in_use(noise_csv: Path) -> None:
+    lines = noise_csv.read_text().splitlines()
+    short = [line.replace(",N0,", ",NEW,") for line in lines if ",N0," in line][-300:]
+    Path("bars.csv").write_text("\n".join([*lines, *short]) + "\n")
+    until = ("--data", "bars.csv", "--stamped", "session", "--until", "2014-06-01", "--symbols")
+    assert "NEW" not in invoke("train", *until, "4").output
+    assert "so never a signal: NEW (300)" in invoke("train", *until, "NEW,N1").output
+
+
+def test_an_interrupted_training_says_that_nothing_was_registered(
+    noise_csv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "run", interrupted)
+    result = invoke("train", "--data", noise_csv, "--stamped", "session")
+    assert result.exit_code == 130
+    assert result.stderr.splitlines()[-1] == "interrupted: nothing was registered"
+    assert not Path("models").exists()
+
+
+def test_any_interrupted_command_exits_with_130(noise_csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("signals.data.parquet.read_bars", interrupted)
+    result = invoke("backtest", "--data", noise_csv, "--stamped", "session")
+    assert (result.exit_code, result.stderr) == (130, "interrupted; run it again\n")
+
+
+def test_an_active_model_that_stays_is_named(
+    noise_csv: Path, tmp_path: Path, make_bundle: Callable[..., ModelBundle]
+) -> None:
+    registry = ModelRegistry("models")
+    registry.register("v1", save_bundle(make_bundle("v1", passed=True), tmp_path / "v1"), {})
+    registry.promote("v1")
+    result = invoke("train", "--data", noise_csv, "--stamped", "session", "--symbols", "2")
+    assert "not promoted: v1 stays active" in result.output
