@@ -93,7 +93,7 @@ def show(version_id: Version, as_json: AsJson = False) -> None:
     _show_figures(version.metrics)
     console.print(f"  gate         {'passed' if version.passed else 'refused'}")
     for sentence in [*manifest.verdict.get("sentences", ()), *map(_folded, manifest.notes)]:
-        console.print(Padding(Text(sentence), (0, 0, 0, 15)))
+        console.print(Padding(Text(sentence), (0, 0, 0, 15), expand=False))
     for entry in history:
         said = f": {entry['reason']}" if entry["reason"] else ""
         console.print(f"  activation   {entry['number']} as {entry['slot']}, {entry['at'][:16]}{said}", markup=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -107,7 +108,8 @@ def train(
     replayed = "" if trained.version.passed else ", in shadow"
     later = "" if end < inputs.end else f", on bars that come after {end:%Y-%m-%d}"
     console.print(f"  next: vane models show {version}", markup=False, soft_wrap=True)
-    command = f"{source.command('backtest')} --model {version}"
+    same = "" if symbols is None else f" --symbols {shlex.quote(symbols)}"
+    command = f"{source.command('backtest')}{same} --model {version}"
     console.print(f"  then: {command} (replays it{replayed}{later})", markup=False, soft_wrap=True)
 
 

@@ -32,7 +32,7 @@ def test_a_refused_training_says_what_stays_and_what_to_type(noise_csv: Path, tm
     result = invoke("train", "--data", noise_csv, "--stamped", "session", "--symbols", "N3,N1")
     assert result.exit_code == 0, result.output
     (version,) = ModelRegistry("models").list_versions()
-    command = f"vane backtest --data {noise_csv} --stamped session --model {version.version_id}"
+    command = f"vane backtest --data {noise_csv} --stamped session --symbols N3,N1 --model {version.version_id}"
     for said in (
         "2 of 4 symbols: N1, N3",
         "windows: train 24 months, test 6, step 3; labels look 5 sessions ahead",
