@@ -244,16 +244,6 @@ def test_training_ends_where_it_is_told_to(
     assert max(window["end"] for window in body["windows"]) <= "2017-06-30"
 
 
-def test_training_speaks_to_people(
-    small: pytest.MonkeyPatch, noise_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    result = invoke("train", "--data", str(noise_csv), "--stamped", "session", "--symbols", "2")
-    assert result.exit_code == 0, result.output
-    for said in ("rows read", "log loss", "calibration error", "registered", "no model is active yet"):
-        assert said in result.output
-
-
 def test_too_little_history_is_said(trending_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     lines = trending_csv.read_text().splitlines()

@@ -34,7 +34,11 @@ def test_a_refused_training_says_what_stays_and_what_to_type(noise_csv: Path, tm
     (version,) = ModelRegistry("models").list_versions()
     command = f"vane backtest --data {noise_csv} --stamped session --symbols N3,N1 --model {version.version_id}"
     for said in (
+        "5,000 rows read = 5,000 kept + 0 refused",
         "2 of 4 symbols: N1, N3",
+        "log loss out of sample; ✓ beats both baselines",
+        "calibration error",
+        f"registered {version.version_id} in models/direction/{version.version_id}",
         "windows: train 24 months, test 6, step 3; labels look 5 sessions ahead",
         "UP or DOWN with confidence above 0.55 in 0.0% of out-of-sample rows: it will hardly ever speak",
         "not promoted: no model is active yet",
