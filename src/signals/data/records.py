@@ -137,7 +137,10 @@ class InsiderTransaction:
 
 @dataclass(frozen=True, slots=True)
 class ShortInterest:
-    """Shares sold short at a settlement date, known at publication. `days_to_cover` is in days of average volume."""
+    """Shares sold short at a settlement date, known at publication.
+
+    `days_to_cover` is in days of average volume, as published; NaN where it was not, or was cut off at a limit.
+    """
 
     symbol: str
     known_at: datetime
@@ -146,7 +149,8 @@ class ShortInterest:
     days_to_cover: float
 
     def __post_init__(self) -> None:
-        _check(self.symbol, self.known_at, shares=self.shares, days_to_cover=self.days_to_cover)
+        cover = {} if math.isnan(self.days_to_cover) else {"days_to_cover": self.days_to_cover}
+        _check(self.symbol, self.known_at, shares=self.shares, **cover)
 
 
 class ActionKind(StrEnum):
