@@ -23,9 +23,10 @@ from signals.data.records import (
 )
 from signals.features import cache
 from signals.features.bars import Bars, columns_of
-from signals.features.batch import SymbolFacts, SymbolInputs, compute
-from signals.features.catalog import names
+from signals.features.batch import FactFeatures, SymbolFacts, SymbolInputs, compute
+from signals.features.catalog import CATALOGUE, names
 from signals.features.facts import inputs_of
+from signals.features.feature import Feature
 from signals.features.live import LiveFeatures, Rows
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 __all__ = ["FeatureStore", "LiveFeatures", "Rows"]
 
 Maybe: TypeAlias = Bars | None
+
+_HELD = 64
+"""Symbols whose sorted facts are kept in memory."""
 
 
 class FeatureStore:
@@ -50,6 +54,12 @@ class FeatureStore:
         self._calendar = TradingCalendar(self._settings.calendar)
         self._log = structlog.get_logger(__name__)
         self._said: set[str] = set()
+        self._facts: dict[str, tuple[SymbolFacts, FactFeatures]] = {}
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """The features in the order of every frame's columns and every live row."""
+        return CATALOGUE
 
     def compute_features(
         self,
@@ -150,6 +160,10 @@ class FeatureStore:
         index = pd.MultiIndex.from_arrays([pd.Index([], dtype=object), _dates(np.empty(0, np.int64))])
         return pd.DataFrame(np.empty((0, len(names())), np.float32), index.set_names(["symbol", "date"]), names())
 
+    def history(self, symbol: str, data_provider: DataProvider) -> pd.DataFrame:
+        """Return the features of one symbol at all of its bars, computed now: the cache is neither read nor written."""
+        return self._compute(inputs_of(data_provider, symbol, self._settings))
+
     def load(
         self, symbol: str, start: datetime | None, end: datetime | None, *, fingerprint: str
     ) -> pd.DataFrame | None:
@@ -188,7 +202,17 @@ class FeatureStore:
         for source, given in sources.items():
             if not given:
                 self._say_once("features.source_missing", source=source, effect="its features are NaN")
-        return pd.DataFrame(compute(inputs, self._calendar), _dates(inputs.columns.time), names())
+        return pd.DataFrame(compute(inputs, self._calendar, self._known(inputs)), _dates(inputs.columns.time), names())
+
+    def _known(self, inputs: SymbolInputs) -> FactFeatures:
+        """Return a symbol's facts as features; those of the last symbols are kept, as sorting them takes longest."""
+        symbol = inputs.columns.symbol
+        held = self._facts.get(symbol)
+        if held is None or held[0] != inputs.facts:
+            if len(self._facts) >= _HELD:
+                self._facts.clear()
+            held = self._facts[symbol] = inputs.facts, FactFeatures(inputs.facts)
+        return held[1]
 
     def _say_once(self, event: str, **fields: str) -> None:
         key = f"{event} {fields}"

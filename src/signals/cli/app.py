@@ -11,6 +11,7 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 from signals.cli import config, data, models
+from signals.cli.audit import audit
 from signals.cli.backtest import backtest
 from signals.cli.common import errors
 from signals.cli.demo import demo
@@ -59,6 +60,7 @@ def _quiet_logs() -> None:
 app.command()(demo)
 app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")
+app.command()(audit)
 app.command()(train)
 app.add_typer(models.app, name="models")
 app.command()(backtest)

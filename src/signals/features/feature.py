@@ -28,6 +28,8 @@ class Feature:
         One line, with the unit.
     market_wide
         The same for all symbols of a date, so it says nothing about which symbol to prefer.
+    cross_sectional
+        Depends on which other symbols are there. Only what declares so may.
     """
 
     name: str
@@ -37,3 +39,4 @@ class Feature:
     scale_free: bool
     meaning: str
     market_wide: bool = False
+    cross_sectional: bool = False

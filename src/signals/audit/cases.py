@@ -1,0 +1,132 @@
+"""Case: one change of the world, and what has to stay the same under it; `Ledger` compares and counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signals.audit.report import Count, Violation
+from signals.audit.world import World
+from signals.data.records import I8, from_micros
+from signals.feature_store import FeatureStore
+from signals.features.feature import Feature
+
+__all__ = ["F4", "Case", "Ledger", "Rows", "rows_of"]
+
+F4 = NDArray[np.float32]
+
+TOLERANCE = 1e-6
+"""Factors that are no power of two round float64 differently: allowed difference over a feature's largest value."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """All features of one symbol: closes in microseconds, shape (n,), and values, shape (n, F)."""
+
+    time: I8
+    values: F4
+
+
+@dataclass(frozen=True)
+class Case:
+    """One changed world.
+
+    Parameters
+    ----------
+    kind, change
+        As in `Violation`.
+    until
+        Only bars that close at or before this instant (microseconds) must be as before; None: all.
+    warm_up
+        Whether a feature may differ in the first `lookback` bars of the changed history.
+    exact
+        Bit for bit; else within `TOLERANCE`.
+    """
+
+    kind: str
+    change: str
+    world: World
+    until: int | None = None
+    warm_up: bool = False
+    exact: bool = True
+
+
+def rows_of(world: World, store: FeatureStore, symbols: Sequence[str] | None = None) -> dict[str, Rows]:
+    """Compute all features of some symbols (None: of the universe) from scratch."""
+    provider = world.provider()
+    made = {}
+    for symbol in world.universe if symbols is None else symbols:
+        # Noise, NaN and extremes are meant to overflow; what comes of it is compared.
+        with np.errstate(all="ignore"):
+            frame = store.history(symbol, provider)
+        made[symbol] = Rows(provider.columns(symbol).time, frame.to_numpy(np.float32))
+    return made
+
+
+@dataclass
+class Ledger:
+    """Compares rows, counts comparisons, and keeps the violations."""
+
+    features: tuple[Feature, ...]
+    counts: dict[str, Count] = field(default_factory=dict)
+    violations: list[Violation] = field(default_factory=list)
+
+    def hold(self, case: Case, before: Mapping[str, Rows], after: Mapping[str, Rows]) -> None:
+        """Compare all symbols of a changed world with what they were."""
+        for symbol, rows in after.items():
+            self.compare(case, symbol, before[symbol], rows)
+
+    def compare(self, case: Case, symbol: str, before: Rows, after: Rows) -> None:
+        """Compare the bars that both have; `after` may lack a beginning and, after `case.until`, an end."""
+        stop = len(after.time) if case.until is None else int(np.searchsorted(after.time, case.until, side="right"))
+        first = int(np.searchsorted(before.time, after.time[0])) if stop else 0
+        expected, found = before.values[first : first + stop], after.values[:stop]
+        asked = self._asked(case, stop)
+        differs = (_unequal if case.exact else _apart)(expected, found) & asked
+        failed = np.flatnonzero(differs.any(axis=0))
+        count = Count(int(asked.any(axis=0).sum()), int(asked.sum()), len(failed))
+        self.counts[case.kind] = self.counts.get(case.kind, Count()) + count
+        for column in failed:
+            rows = np.flatnonzero(differs[:, column])
+            row, feature = int(rows[0]), self.features[column]
+            self.violations.append(
+                Violation(
+                    feature.name,
+                    feature.calculator,
+                    symbol,
+                    case.kind,
+                    case.change,
+                    from_micros(int(after.time[row])),
+                    float(expected[row, column]),
+                    float(found[row, column]),
+                    len(rows),
+                )
+            )
+
+    def _asked(self, case: Case, rows: int) -> NDArray[np.bool_]:
+        """Return which values must be equal, shape (rows, F)."""
+        held = [
+            (case.kind not in ("scale", "split") or feature.scale_free)
+            and (case.kind != "universe" or not feature.cross_sectional)
+            for feature in self.features
+        ]
+        asked = np.broadcast_to(np.array(held), (rows, len(held)))
+        if case.warm_up:
+            lookback = np.array([feature.lookback for feature in self.features])
+            asked = asked & (np.arange(rows)[:, None] >= lookback)
+        return asked
+
+
+def _unequal(one: F4, other: F4) -> NDArray[np.bool_]:
+    bits = np.ascontiguousarray(one).view(np.uint32) != np.ascontiguousarray(other).view(np.uint32)
+    return np.asarray(bits & ~(np.isnan(one) & np.isnan(other)))
+
+
+def _apart(one: F4, other: F4) -> NDArray[np.bool_]:
+    with np.errstate(invalid="ignore"):
+        size = np.nan_to_num(np.abs(one), nan=0.0).max(axis=0, initial=0.0)
+        near = np.abs(one.astype(np.float64) - other) <= TOLERANCE * size
+    return np.asarray(~(near | (np.isnan(one) & np.isnan(other))))

@@ -1,0 +1,147 @@
+"""audit: tries every promise on every feature, and returns what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import TypeVar
+
+import numpy as np
+
+from signals.audit.cases import Ledger, rows_of
+from signals.audit.futures import facts_cases, future_cases
+from signals.audit.generated import with_facts, with_references
+from signals.audit.invariances import as_traded, start_case, unit_cases, unit_count, universe_case, untied
+from signals.audit.report import AuditReport
+from signals.audit.stream import RESTARTED, stream_cases
+from signals.audit.world import World, references_of, world_of
+from signals.config import Settings, load_settings
+from signals.data.provider import DataProvider
+from signals.data.records import I8
+from signals.errors import FeatureError
+from signals.feature_store import FeatureStore
+from signals.features.fundamental import SECTORS
+
+__all__ = ["audit"]
+
+T = TypeVar("T")
+Progress = Callable[[str, int, int], None]
+"""Called with what is being tried, how many steps of it are done, and how many there are."""
+
+_INVENTED = {SECTORS[0]: "sector-a", SECTORS[1]: "sector-b"}
+"""Sector series of an audit of bars that come with none."""
+
+
+def audit(
+    provider: DataProvider,
+    settings: Settings | None = None,
+    *,
+    symbols: Collection[str] | None = None,
+    cuts: int = 40,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> AuditReport:
+    """Hold every feature to the promises of docs/features.md, by changing what it may not depend on.
+
+    Parameters
+    ----------
+    provider
+        Bars, reference series and facts. Series that are missing are made up, and so are the facts if there are none
+        at all; the bars then count as traded.
+    symbols
+        Whom to audit; None: every symbol with bars that is no reference series.
+    cuts
+        At how many closes, spread over the whole time, the future and the beginning of history are changed; with as
+        many as there are closes, or more, at every one. All bars up to each are compared.
+    seed
+        Of the places and of what is made up: the same seed gives the same audit.
+
+    Returns
+    -------
+    AuditReport
+        `passed` is False if there is a single violation, or if nothing was compared.
+
+    Raises
+    ------
+    FeatureError
+        If there are no bars, or fewer than one cut is asked for.
+    """
+    store, world, generated = _prepared(provider, settings, symbols, seed)
+    if cuts < 1:
+        raise FeatureError(f"cuts: expected one or more, was {cuts}")
+    chosen = _cuts(world.instants, cuts, seed)
+    ledger = Ledger(store.features)
+    before = rows_of(world, store)
+    told = _Told(progress or _silent)
+    for instant in told.over("futures", chosen.tolist()):
+        for case in chain(future_cases(world, instant, seed), facts_cases(world, instant)):
+            ledger.hold(case, before, rows_of(case.world, store))
+    for instant in told.over("beginnings", chosen.tolist()):
+        case = start_case(world, instant)
+        ledger.hold(case, before, rows_of(case.world, store))
+    stream_cases(world, store, ledger, before, told.counter("stream", len(world.instants) + RESTARTED))
+    for symbol in told.over("universe", world.universe):
+        case = universe_case(world, symbol)
+        ledger.hold(case, before, rows_of(case.world, store))
+    traded = as_traded(world)
+    for exact, plain in ((True, traded), (False, untied(traded, seed))):
+        before = rows_of(plain, store)
+        stage = "share units" if exact else "share units, rounded"
+        for case in told.over(stage, unit_cases(plain, chosen.tolist(), exact=exact), unit_count(len(chosen))):
+            ledger.hold(case, before, rows_of(case.world, store))
+    names = tuple(feature.name for feature in store.features)
+    return AuditReport(world.universe, names, len(chosen), ledger.counts, tuple(ledger.violations), generated)
+
+
+def _prepared(
+    provider: DataProvider, settings: Settings | None, symbols: Collection[str] | None, seed: int
+) -> tuple[FeatureStore, World, tuple[str, ...]]:
+    """Return the store, the world with whatever it lacked, and what that was."""
+    chosen = load_settings() if settings is None else settings
+    if not chosen.data.sector_etfs:
+        chosen = chosen.model_copy(update={"data": chosen.data.model_copy(update={"sector_etfs": _INVENTED})})
+    references = references_of(chosen.data)
+    asked = set(provider.symbols()) - references if symbols is None else set(symbols)
+    given = world_of(provider, [symbol for symbol in asked if len(provider.columns(symbol))], chosen.data)
+    if not given.universe:
+        raise FeatureError(f"expected bars of a symbol to audit, were none of {', '.join(sorted(asked)) or 'any'}")
+    world = with_references(given, chosen.data, seed)
+    made = sorted(world.columns.keys() - given.columns.keys())
+    if not world.facts:
+        world = with_facts(world, seed)
+        made.append("facts")
+    return FeatureStore(chosen), world, tuple(made)
+
+
+def _cuts(instants: I8, cuts: int, seed: int) -> I8:
+    """Return closes with one or more after them, one from each of as many equal spans as there are cuts."""
+    edges = np.linspace(0, len(instants) - 1, min(cuts, max(len(instants) - 1, 1)) + 1)
+    low, high = np.ceil(edges[:-1]).astype(np.int64), np.ceil(edges[1:]).astype(np.int64)
+    places = np.random.default_rng([seed, 0]).integers(low, np.maximum(high, low + 1))
+    return np.asarray(instants[np.unique(places)])
+
+
+def _silent(*_: object) -> None:
+    return
+
+
+@dataclass(frozen=True)
+class _Told:
+    """Tells the caller how far the audit is."""
+
+    progress: Progress
+
+    def over(self, stage: str, items: Iterable[T], total: int | None = None) -> Iterator[T]:
+        """Yield the items, saying after each that it is done."""
+        several = list(items) if total is None else items
+        size = total if total is not None else len(list(several))
+        self.progress(stage, 0, size)
+        for done, item in enumerate(several, start=1):
+            yield item
+            self.progress(stage, done, size)
+
+    def counter(self, stage: str, total: int) -> Callable[[], None]:
+        """Return what to call after each step."""
+        done = iter(range(1, total + 1))
+        return lambda: self.progress(stage, next(done, total), total)

@@ -1,0 +1,105 @@
+"""``vane audit``: proof by trial that no feature looks ahead, on your bars and for your calculators too."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from signals.cli.common import (
+    AsJson,
+    Calendar,
+    DataPath,
+    MarketPath,
+    StampedOption,
+    Symbols,
+    Zone,
+    console,
+    counted,
+    emit_json,
+    tell,
+)
+from signals.cli.inputs import Source, chosen_symbols, read_inputs
+from signals.cli.train import stage_progress
+
+if TYPE_CHECKING:
+    from signals.audit import AuditReport, Violation
+
+__all__ = ["audit"]
+
+_SHOWN = 20
+_MEANINGS = {
+    "future bars": "bars after a cut: gone, noise, NaN, extremes, another course",
+    "future facts": "facts known after a cut: removed, added, restated",
+    "start": "history begins later",
+    "stream": "bar by bar, live, against the whole history at once",
+    "universe": "the other symbols are not there",
+    "scale": "a share is another part of its company",
+    "split": "a split, in bars and facts together",
+}
+
+
+def audit(
+    data: DataPath,
+    stamped: StampedOption,
+    calendar: Calendar = "XNYS",
+    market: MarketPath = None,
+    tz: Zone = None,
+    symbols: Symbols = None,
+    cuts: Annotated[int, typer.Option(min=1, help="At how many closes the future is changed.")] = 40,
+    as_json: AsJson = False,
+) -> None:
+    """Change what no feature may depend on, and compare bits; exit 1 if a single value differs.
+
+    Market series that are not given are made up, and so are facts: splits, filings, insiders, short interest, sectors.
+    """
+    from signals.audit import audit as run
+
+    inputs = read_inputs(Source(data, stamped, calendar, market, tz), chosen_symbols(symbols))
+    with stage_progress() as progress:
+        report = run(inputs.provider, inputs.settings, symbols=inputs.universe, cuts=cuts, progress=progress)
+    if as_json:
+        emit_json(report.to_json())
+    else:
+        _show(report)
+    if not report.passed:
+        raise typer.Exit(1)
+
+
+def _show(report: AuditReport) -> None:
+    tell(f"{counted(len(report.features), 'feature')}, {counted(len(report.symbols), 'symbol')}, {report.cuts:,} cuts")
+    if report.generated:
+        tell(f"[dim]made up, as it was not given: {escape(', '.join(report.generated))}[/]")
+    table = Table("what was changed", "comparisons", "violations", box=None)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for kind, count in report.counts.items():
+        color = "red" if count.violations else "green"
+        table.add_row(_MEANINGS[kind], f"{count.comparisons:,}", f"[{color}]{count.violations:,}[/]")
+    console.print(table)
+    if report.violations:
+        _show_violations(report)
+    total = report.total
+    color = "green" if report.passed else "red"
+    tell(f"[bold {color}]{counted(total.violations, 'violation')}[/] in {total.comparisons:,} comparisons")
+    tell(f"[dim]of a feature's bars under one change each: {total.values:,} values[/]")
+
+
+def _show_violations(report: AuditReport) -> None:
+    """Print one line a feature and kind: how often, and the example that differs first."""
+    often = Counter((violation.feature, violation.kind) for violation in report.violations)
+    first: dict[tuple[str, str], Violation] = {}
+    for violation in sorted(report.violations, key=lambda each: each.bar):
+        first.setdefault((violation.feature, violation.kind), violation)
+    table = Table("feature", "kind", "times", "first at", "was", "became", "when", box=None)
+    for key, times in often.most_common(_SHOWN):
+        example = first[key]
+        place = f"{example.symbol} {example.bar:%Y-%m-%d}"
+        values = (f"{value:.6g}" for value in (example.expected, example.found))
+        table.add_row(*map(escape, (*key, f"{times:,}", place, *values, example.change)))
+    console.print(table)
+    if len(often) > _SHOWN:
+        tell(f"[dim]and {counted(len(often) - _SHOWN, 'more line')}: see --json[/]")
