@@ -122,7 +122,7 @@ def _polars(*, by_time: bool) -> Callable[[], F8] | None:
     def join() -> F8:
         left, right = (polars.DataFrame(side).with_columns(rising) for side in (bars, filings))
         values = left.join_asof(right, on="time", by="symbol", check_sortedness=False)["value"]
-        return values.to_numpy()  # nulls become NaN
+        return np.asarray(values.to_numpy(), np.float64)  # nulls become NaN
 
     return join
 
