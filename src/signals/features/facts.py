@@ -9,6 +9,7 @@ import numpy as np
 from signals.config import DataSettings
 from signals.data.provider import SECTOR_GROUP, DataProvider
 from signals.data.records import (
+    I8,
     BarColumns,
     CorporateAction,
     Fundamental,
@@ -22,7 +23,7 @@ from signals.data.records import (
 from signals.features.batch import SymbolFacts, SymbolInputs
 from signals.features.fundamental import SECTORS
 
-__all__ = ["facts_of", "inputs_of"]
+__all__ = ["facts_of", "inputs_of", "sectors_of"]
 
 
 def facts_of(provider: DataProvider, symbol: str) -> SymbolFacts:
@@ -43,7 +44,7 @@ def facts_of(provider: DataProvider, symbol: str) -> SymbolFacts:
 def inputs_of(provider: DataProvider, symbol: str, settings: DataSettings) -> SymbolInputs:
     """Return one symbol's whole history, its references and its facts."""
     columns = provider.columns(symbol)
-    sectors = _sectors(provider, columns)
+    sectors = sectors_of(provider, symbol, columns.time)
     series: list[tuple[int, BarColumns | None]] = []
     etfs = [settings.sector_etfs.get(sector or "") for sector in sectors]
     for row, etf in enumerate(etfs):
@@ -59,17 +60,17 @@ def inputs_of(provider: DataProvider, symbol: str, settings: DataSettings) -> Sy
     )
 
 
-def _sectors(provider: DataProvider, columns: BarColumns) -> tuple[str | None, ...]:
-    """Return the sector of each row as known then: asked anew only where a membership became known or changed."""
+def sectors_of(provider: DataProvider, symbol: str, time: I8) -> tuple[str | None, ...]:
+    """Return a symbol's sector at rising instants, as known then: asked only where a membership came or changed."""
     edges = [
         to_micros(edge)
-        for fact in provider.facts(Membership, columns.symbol)
+        for fact in provider.facts(Membership, symbol)
         for edge in (fact.known_at, fact.since, fact.until)
         if edge is not None
     ]
-    rows = np.unique([0, *np.searchsorted(columns.time, np.array(edges, np.int64), side="left").tolist()])
+    rows = np.unique([0, *np.searchsorted(time, np.array(edges, np.int64), side="left").tolist()])
     sectors: list[str | None] = []
-    starts = [int(row) for row in rows if row < len(columns)]
-    for low, high in pairwise([*starts, len(columns)]):
-        sectors += [provider.sector(columns.symbol, from_micros(int(columns.time[low])))] * (high - low)
+    starts = [int(row) for row in rows if row < len(time)]
+    for low, high in pairwise([*starts, len(time)]):
+        sectors += [provider.sector(symbol, from_micros(int(time[low])))] * (high - low)
     return tuple(sectors)
