@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -20,18 +21,25 @@ C = TypeVar("C", bound=Callable[..., Any])
 def helper(function: C) -> C:
     """Mark a function that is compiled into the kernels that call it.
 
-    It must live in the same file as those kernels: Numba's cache notices only changes of the kernel's own file.
+    Where it lives in another file than the kernel, the kernel names that file among its sources.
     """
     import numba
 
     return cast(C, numba.njit(error_model="numpy")(function))
 
 
-def kernel(signature: str) -> Callable[[C], C]:
+def kernel(signature: str, sources: Sequence[str] = ()) -> Callable[[C], C]:
     """Compile a function for one explicit signature when its module is imported, or load it from the cache.
 
     The cache lies beside the module, or in the user's cache folder where the package is read-only; where neither can
     be written, each process compiles anew.
+
+    Parameters
+    ----------
+    signature
+        Numba's, for instance ``f8(f8)``.
+    sources
+        Other files whose helpers and constants are compiled in: a change of one makes the kernel compile again.
     """
 
     def compile_(function: C) -> C:
@@ -40,6 +48,7 @@ def kernel(signature: str) -> Callable[[C], C]:
         log = structlog.get_logger(__name__)
         try:
             made = numba.njit(cache=True, error_model="numpy")(function)
+            _watch(made, sources)
         except RuntimeError as error:  # Numba found no folder it may write
             log.warning("features.kernel_not_cached", kernel=function.__name__, reason=str(error))
             made = numba.njit(error_model="numpy")(function)
@@ -59,3 +68,9 @@ def kernel(signature: str) -> Callable[[C], C]:
         return cast(C, made)
 
     return compile_
+
+
+def _watch(made: Any, sources: Sequence[str]) -> None:
+    # Numba's own stamp is of the kernel's file alone; compiled code is loaded only where the whole stamp is the same.
+    index = made._cache._cache_file
+    index._source_stamp = (index._source_stamp, *(hashlib.sha256(Path(s).read_bytes()).digest() for s in sources))

@@ -68,3 +68,23 @@ def test_without_a_folder_to_cache_in_it_still_compiles(source: Path, monkeypatc
     with capture_logs() as logs:
         assert load(source).halved(0.5) == 0.25
     assert next(entry["event"] for entry in logs) == "features.kernel_not_cached"
+
+
+def test_changed_source_is_compiled_in(source: Path, tmp_path: Path) -> None:
+    part = tmp_path / "toy_parts.py"
+    part.write_text(SOURCE.partition("@kernel")[0])
+    source.write_text(
+        "import importlib.util as util\n"
+        f"spec = util.spec_from_file_location('toy_parts', {str(part)!r})\n"
+        "parts = util.module_from_spec(spec)\n"
+        "spec.loader.exec_module(parts)\n"
+        "half, kernel = parts.half, parts.kernel\n\n"
+        f"@kernel('f8(f8)', [{str(part)!r}])\n"
+        "def halved(value):\n    return half(value)\n"
+    )
+    assert load(source).halved(3.0) == 1.5
+    with capture_logs() as again:
+        load(source)
+    part.write_text(part.read_text().replace("value / 2.0", "value / 4.0"))
+    assert again == []
+    assert load(source).halved(3.0) == 0.75

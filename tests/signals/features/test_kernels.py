@@ -33,7 +33,7 @@ def references(bars: F8) -> dict[str, F8]:
     typical = pd.Series((high + low + close) / 3)
     mean_volume = v.rolling(20).mean()
     spread = {n: moves.rolling(n).std() for n in (5, 10, 20, 60)}
-    found: dict[str, object] = {f"return_{n}": talib.ROCP(close, n) for n in kernels.RETURNS}
+    found: dict[str, object] = {f"return_{n}": talib.ROCP(close, n) for n in (1, 2, 5, 10, 21, 63, 126, 252)}
     found |= {f"sma_{n}_distance": close / talib.SMA(close, n) - 1 for n in (20, 50, 200)}
     found |= {f"ema_{n}_distance": close / talib.EMA(close, n) - 1 for n in (12, 26)}
     found |= {f"hist_vol_{n}": spread[n] * np.sqrt(252) for n in (10, 20, 60)}
@@ -94,8 +94,10 @@ def test_generated_history_matches_talib_and_pandas(kernel_input: F8, run: Run) 
     assert differ(kernel_input, run(kernel_input)) == {}
 
 
-def real_histories() -> Iterator[F8]:
-    table = pd.read_parquet(REAL, filters=[("symbol", "in", ["AAPL", "JPM", "XOM", "WMT", "KO"])]).dropna()
+def real_histories(*symbols: str) -> Iterator[F8]:
+    """Bars of these symbols, of all where none is named; KO stands for the references."""
+    chosen = [("symbol", "in", [*symbols, "KO"])] if symbols else None
+    table = pd.read_parquet(REAL, filters=chosen).dropna()
     market = table[table["symbol"] == "KO"].set_index("date")["close"]
     for _, rows in table.groupby("symbol"):
         bars = rows[["open", "high", "low", "close", "volume"]].to_numpy(np.float64)
@@ -106,8 +108,31 @@ def real_histories() -> Iterator[F8]:
 @pytest.mark.real_data
 @pytest.mark.skipif(not REAL.exists(), reason="the folder of real market data is not there")
 def test_real_history_matches_talib_and_pandas(run: Run) -> None:
-    for bars in real_histories():
+    for bars in real_histories("AAPL", "JPM", "XOM", "WMT"):
         assert differ(bars, run(bars)) == {}
+
+
+def forgets(bars: F8, cut: int, run: Run, same: Same) -> list[str]:
+    """The features that still show, from their lookback on, that history began at `cut`."""
+    whole, later = run(bars), run(bars[cut:])
+    return [f.name for i, f in enumerate(FEATURES) if not same(whole[cut + f.lookback :, i], later[f.lookback :, i])]
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif(not REAL.exists(), reason="the folder of real market data is not there")
+@pytest.mark.parametrize("cut", [1, 57, 300, 513])
+def test_real_history_does_not_show_its_start(run: Run, same: Same, cut: int) -> None:
+    for bars in real_histories("AAPL", "NFLX", "LNT"):
+        assert forgets(bars, cut, run, same) == []
+
+
+@pytest.mark.soak
+@pytest.mark.real_data
+@pytest.mark.skipif(not REAL.exists(), reason="the folder of real market data is not there")
+def test_no_real_history_shows_its_start(run: Run, same: Same) -> None:
+    for bars in real_histories():
+        for cut in range(3, len(bars), 97):
+            assert forgets(bars, cut, run, same) == []
 
 
 def test_first_value_is_where_values_begin(kernel_input: F8, run: Run) -> None:
@@ -125,10 +150,13 @@ def test_first_value_is_where_values_begin(kernel_input: F8, run: Run) -> None:
 def test_rows_from_the_lookback_on_do_not_know_where_history_began(
     kernel_input: F8, run: Run, same: Same, cut: int
 ) -> None:
-    whole, later = run(kernel_input), run(kernel_input[cut:])
-    for column, feature in enumerate(FEATURES):
-        low = cut + feature.lookback
-        assert same(whole[low:, column], later[feature.lookback :, column]), feature.name
+    assert forgets(kernel_input, cut, run, same) == []
+
+
+def test_history_begins_where_the_state_says(kernel_input: F8, run: Run, same: Same) -> None:
+    out = np.empty((len(kernel_input), kernels.N_FEATURES), np.float32)
+    kernels.run(kernel_input, 100, np.zeros(kernels.N_STATE), out)
+    assert same(out[100:], run(kernel_input[100:]))
 
 
 @settings(max_examples=15, deadline=None)
@@ -197,12 +225,20 @@ def test_without_volume_volume_features_are_missing(kernel_input: F8, run: Run) 
         assert np.isnan(column(out, name)).all(), name
 
 
-def test_reference_missing_once_is_missing_in_its_windows(kernel_input: F8, run: Run) -> None:
+@pytest.mark.parametrize(
+    ("place", "name", "window"),
+    [(5, "market_beta_60", 61), (6, "volatility_regime_60", 60), (5, "market_return_20", 0)],
+)
+def test_reference_missing_once_is_missing_in_its_windows(
+    kernel_input: F8, run: Run, same: Same, place: int, name: str, window: int
+) -> None:
     holed = kernel_input.copy()
-    holed[300, 5] = np.nan
-    beta = np.isnan(column(run(holed), "market_beta_60"))
-    assert beta[300:361].all()
-    assert not beta[361:].any()
+    holed[300, place] = np.nan
+    whole, found = column(run(kernel_input), name), column(run(holed), name)
+    missing = np.flatnonzero(np.isnan(found[300:])) + 300
+    assert missing.tolist() == (list(range(300, 300 + window)) or [300, 320])
+    kept = np.setdiff1d(np.arange(len(found)), missing)
+    assert same(found[kept], whole[kept])
 
 
 @pytest.mark.parametrize("capacity", [kernels.WINDOW + 1, 400])
