@@ -7,6 +7,7 @@ true zero.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from signals.features.point_in_time import (
     DAY,
     F4,
     NEVER,
+    States,
     as_of,
     day_end,
     day_number,
@@ -26,7 +28,7 @@ from signals.features.point_in_time import (
 )
 from signals.features.share_basis import ShareBasis, say_once
 
-__all__ = ["FEATURES", "AlternativeFacts"]
+__all__ = ["FEATURES", "WIDTH", "AlternativeFacts", "features"]
 
 WINDOW = 90 * DAY
 """Insider transactions count for 90 calendar days after they were filed: (t - 90 days, t]."""
@@ -54,8 +56,29 @@ FEATURES: tuple[Feature, ...] = (
 )
 
 
+class _State(NamedTuple):
+    """What was published and in force, shares in the bars' unit; shapes (n,)."""
+
+    buys: F8
+    sales: F8
+    shares: F8
+    value: F8
+    sold: F8
+    days_to_cover: F8
+    change: F8
+    published: F8  # microseconds
+
+
+WIDTH = len(_State._fields)
+"""Columns of what `AlternativeFacts` knows at an instant."""
+
+
 class AlternativeFacts:
-    """What was published about one symbol's insiders and short sellers, sorted once, evaluated at any instants."""
+    """What was published about one symbol's insiders and short sellers, sorted once, evaluated at any instants.
+
+    It changes only when something is published, leaves the window of 90 days, or a split takes effect: it is put
+    together once for each of those, and a bar takes the row in force.
+    """
 
     def __init__(
         self, insider: Sequence[InsiderTransaction], short_interest: Sequence[ShortInterest], basis: ShareBasis
@@ -77,22 +100,35 @@ class AlternativeFacts:
         # Reports are 13 to 19 days apart: this window holds the one before and never the one before that.
         self._sold_before = earlier(sold, days=16, tolerance=8)
         self._cover = as_of(revisions(published, settled, [fact.days_to_cover for fact in short_interest], rank))
+        changes = np.concatenate([self._filed, self._filed + WINDOW, np.array(published, np.int64)])
+        if len(changes):
+            changes = np.unique(np.concatenate([changes, basis.active]))
+        self._states = States.of(changes, self._state(changes))
         if (rows or settled) and not basis.known:
             say_once("alternative")
 
+    def at(self, time: I8) -> F8:
+        """Return what `features` needs to know at each instant, shape (n, WIDTH)."""
+        return self._states.at(time)
+
+    def write(self, time: int, out: F8) -> None:
+        """Write one row of `at` into `out`, shape (WIDTH,)."""
+        out[:] = self._states.row(time)
+
     def compute(self, time: I8, close: F8, average_volume: F8) -> F4:
         """Return the features at each instant, shape (n, len(FEATURES)), float32."""
-        buys, sales, shares, value = self._insiders(time)
-        traded = close * average_volume  # the same before and after a split
-        return to_float32(
-            [
-                buys - sales,
-                over(shares, average_volume),
-                over(value, traded),
-                over(buys, buys + sales),
-                *self._short_interest(time, average_volume),
-            ]
+        return features(self.at(time), time, close, average_volume)
+
+    def _state(self, time: I8) -> _State:
+        """Put together what was in force at each instant of change."""
+        now, then = (
+            line.at(time) * self._basis.factor(day_end(line.end_at(time)), time)
+            for line in (self._sold, self._sold_before)
         )
+        published = self._sold.filed_at(time)
+        buys, sales, shares, value = self._insiders(time)
+        since = np.where(published == NEVER, np.nan, published)
+        return _State(buys, sales, shares, value, now, self._cover.at(time), over(now, then) - 1.0, since)
 
     def _insiders(self, time: I8) -> F8:
         """Return purchases, sales, net shares (in the bars' unit) and net value of each instant's window, shape (4, n).
@@ -116,12 +152,28 @@ class AlternativeFacts:
             sums[2] = np.nan  # in empty windows too, or the feature would say whether there were transactions
         return sums[:, group]
 
-    def _short_interest(self, time: I8, volume: F8) -> list[F8]:
-        """Return ratio, days to cover, change and days since publication; a report is on its settlement day's basis."""
-        now, then = (
-            line.at(time) * self._basis.factor(day_end(line.end_at(time)), time)
-            for line in (self._sold, self._sold_before)
-        )
-        published = self._sold.filed_at(time)
-        age = np.where(published == NEVER, np.nan, (time - np.maximum(published, 0)) // DAY)
-        return [over(now, volume), self._cover.at(time), over(now, then) - 1.0, age]
+
+def features(known: F8, time: I8, close: F8, average_volume: F8) -> F4:
+    """Return the features of rows of any symbols, shape (n, len(FEATURES)), float32.
+
+    Parameters
+    ----------
+    known
+        Rows of `AlternativeFacts.at`, shape (n, WIDTH).
+    time, close, average_volume
+        Each row's instant, close and mean volume of 20 bars in the bars' own unit, NaN before there are 20.
+    """
+    state = _State(*known.T)
+    traded = close * average_volume  # the same before and after a split
+    return to_float32(
+        [
+            state.buys - state.sales,
+            over(state.shares, average_volume),
+            over(state.value, traded),
+            over(state.buys, state.buys + state.sales),
+            over(state.sold, average_volume),
+            state.days_to_cover,
+            state.change,
+            (time - state.published) // DAY,
+        ]
+    )

@@ -45,7 +45,7 @@ from signals.features.point_in_time import (
 from signals.features.share_basis import ShareBasis, say_once
 from signals.features.trailing import Period, Trailing, trailing
 
-__all__ = ["FEATURES", "SECTORS", "FundamentalFacts"]
+__all__ = ["FEATURES", "SECTORS", "WIDTH", "FundamentalFacts", "features"]
 
 SECTORS = (
     "Communication Services",
@@ -107,12 +107,16 @@ class _State(NamedTuple):
     filed: F8  # microseconds: exact in float64 until the year 2255
 
 
+_MEDIANS = len(_State._fields)
+WIDTH = _MEDIANS + 4
+"""Columns of what `FundamentalFacts` knows at an instant: `_State`, then the sector's medians."""
+
+
 class FundamentalFacts:
     """The reported figures of one symbol, sorted once and evaluated at any instants.
 
-    What was reported changes only with a filing or a split: it is put together once for each of those, and a bar takes
-    the row in force. Figures in another currency than `currency` are not looked at: converting them needs a rate as
-    of t.
+    They change only with a filing or a split: they are put together once for each of those, and a bar takes the row in
+    force. Figures in another currency than `currency` are not looked at: converting them needs a rate as of t.
     """
 
     def __init__(
@@ -151,24 +155,24 @@ class FundamentalFacts:
         known, end, value, rank = zip(*columns, strict=True) if columns else ((), (), (), ())
         return as_of(revisions(known, end, value, rank))
 
+    def at(self, time: I8, sector: Sequence[str | None] | None) -> F8:
+        """Return what `features` needs to know at each instant, shape (n, WIDTH)."""
+        known = np.full((len(time), WIDTH), np.nan)
+        known[:, :_MEDIANS] = self._states.at(time)
+        for name, medians in self._medians.items():
+            inside = np.array([row == name for row in sector], np.bool_) if sector else np.zeros(len(time), np.bool_)
+            known[inside, _MEDIANS:] = medians.at(time[inside])
+        return known
+
+    def write(self, time: int, sector: str | None, out: F8) -> None:
+        """Write one row of `at` into `out`, shape (WIDTH,)."""
+        out[:_MEDIANS] = self._states.row(time)
+        medians = self._medians.get(sector or "")
+        out[_MEDIANS:] = np.nan if medians is None else medians.row(time)
+
     def compute(self, time: I8, close: F8, sector: Sequence[str | None] | None) -> F4:
         """Return the features at each instant, shape (n, len(FEATURES)), float32."""
-        state = _State(*self._states.at(time).T)
-        valuation = _valuation(state, close)
-        return to_float32(
-            [
-                *valuation,
-                *map(over, valuation, self._median_rows(time, sector)),
-                state.roe,
-                state.current_ratio,
-                state.debt_to_equity,
-                state.revenue_growth,
-                state.earnings_growth,
-                over(state.dividends_per_share, close),
-                (time - state.filed) // DAY,
-                *_sector_columns(sector, len(time)),
-            ]
-        )
+        return features(self.at(time, sector), time, close, sector)
 
     def ratios(self, time: I8, close: F8) -> F8:
         """Return P/E, P/B, P/S and EV/EBITDA at each instant, shape (4, n)."""
@@ -201,10 +205,7 @@ class FundamentalFacts:
         )
 
     def _debt(self, time: I8) -> F8:
-        """Sum the lines of the newest balance sheet that reports any debt: a line without an amount is left out there.
-
-        NaN where no line was ever reported.
-        """
+        """Sum the lines of the newest balance sheet that reports any debt, those with an amount; NaN where none was."""
         lines = [self.instant(c) for c in (LONG_TERM_DEBT, NONCURRENT_DEBT, CURRENT_DEBT, SHORT_TERM_DEBT)]
         ends = np.stack([line.end_at(time) for line in lines])
         value = np.stack([line.at(time) for line in lines])
@@ -217,14 +218,6 @@ class FundamentalFacts:
         assets, liabilities = self.instant(CURRENT_ASSETS), self.instant(CURRENT_LIABILITIES)
         ratio = over(assets.at(time), liabilities.at(time))
         return np.where(assets.end_at(time) == liabilities.end_at(time), ratio, np.nan)
-
-    def _median_rows(self, time: I8, sector: Sequence[str | None] | None) -> F8:
-        """Return the medians of each row's sector in force, shape (4, n): P/E, P/B, P/S, EV/EBITDA."""
-        rows = np.full((4, len(time)), np.nan)
-        for name, medians in self._medians.items():
-            inside = np.array([row == name for row in sector], np.bool_) if sector else np.zeros(len(time), np.bool_)
-            rows[:, inside] = medians.at(time[inside]).T
-        return rows
 
     def _twelve_months(self, concept: Concept) -> tuple[Trailing, Trailing]:
         if concept not in self._trailing:
@@ -246,6 +239,33 @@ class FundamentalFacts:
             for duration in durations
             if duration.holds(fact.days)
         ]
+
+
+def features(known: F8, time: I8, close: F8, sector: Sequence[str | None] | None) -> F4:
+    """Return the features of rows of any symbols, shape (n, len(FEATURES)), float32.
+
+    Parameters
+    ----------
+    known, time, close, sector
+        Rows of `FundamentalFacts.at`, shape (n, WIDTH), with each row's instant, close in the bars' own unit, and
+        sector as known then (None where sectors are not known at all).
+    """
+    state = _State(*known.T[:_MEDIANS])
+    valuation = _valuation(state, close)
+    return to_float32(
+        [
+            *valuation,
+            *map(over, valuation, known.T[_MEDIANS:]),
+            state.roe,
+            state.current_ratio,
+            state.debt_to_equity,
+            state.revenue_growth,
+            state.earnings_growth,
+            over(state.dividends_per_share, close),
+            (time - state.filed) // DAY,
+            *_sector_columns(sector, len(time)),
+        ]
+    )
 
 
 def _valuation(state: _State, close: F8) -> list[F8]:

@@ -20,7 +20,7 @@ from signals.data.records import (
     ShortInterest,
     to_micros,
 )
-from signals.features.alternative import FEATURES, AlternativeFacts
+from signals.features.alternative import FEATURES, WIDTH, AlternativeFacts
 from signals.features.point_in_time import F4
 from signals.features.share_basis import ShareBasis, say_once
 
@@ -313,3 +313,43 @@ def test_scale_free(insider: tuple[InsiderTransaction, ...], reports: tuple[Shor
         short_interest=tuple(replace(f, shares=f.shares / scale) for f in reports),
     )
     np.testing.assert_array_equal(compute(rescaled), compute(plain))
+
+
+@given(INSIDER, REPORTS, SPLITS, st.sampled_from(ROWS))
+def test_one_row_written_equals_the_row_of_many(
+    insider: tuple[InsiderTransaction, ...],
+    reports: tuple[ShortInterest, ...],
+    splits: tuple[CorporateAction, ...],
+    day: float,
+) -> None:
+    held = AlternativeFacts(insider, reports, ShareBasis.of(splits, Adjusted.NONE))
+    out = np.zeros(WIDTH)
+    held.write(to_micros(on(day)), out)
+    assert out.tobytes() == held.at(np.array([to_micros(on(row)) for row in ROWS]))[ROWS.index(day)].tobytes()
+
+
+@settings(max_examples=50)
+@given(INSIDER, REPORTS, st.integers(10, 300), st.sampled_from([0.5, 2.0, 4.0]))
+def test_split_of_bars_and_facts_together(
+    insider: tuple[InsiderTransaction, ...], reports: tuple[ShortInterest, ...], day: int, ratio: float
+) -> None:
+    """What was traded or settled after a split is in new shares, and so are the bars: no feature can tell."""
+    plain = inputs(ROWS, insider=insider, short_interest=reports)
+    scale = np.where(np.array(ROWS) >= day, ratio, 1.0)
+    first = on(day).date()
+    halved = replace(
+        plain,
+        close=plain.close / scale,
+        average_volume=plain.average_volume * scale,
+        insider=tuple(replace(f, shares=f.shares * ratio) if f.transacted >= first else f for f in insider),
+        short_interest=tuple(replace(f, shares=f.shares * ratio) if f.settled >= first else f for f in reports),
+        actions=(split(day, ratio),),
+    )
+    np.testing.assert_array_equal(compute(halved), compute(plain))
+
+
+def test_days_cut_off_are_missing() -> None:
+    cut = (report(0, 50.0, known=10), replace(report(15, 60.0, known=25), days_to_cover=np.nan))
+    rows = compute(inputs((20.0, 30.0), short_interest=cut))
+    place = [feature.name for feature in FEATURES].index("short_days_to_cover")
+    assert np.isnan(rows[:, place]).tolist() == [False, True]

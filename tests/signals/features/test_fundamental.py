@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from signals.data.records import F8, I8, ActionKind, Adjusted, CorporateAction, Fundamental, SectorMedian, to_micros
 from signals.features.concepts import NET_INCOME
-from signals.features.fundamental import FEATURES, SECTORS, FundamentalFacts
+from signals.features.fundamental import FEATURES, SECTORS, WIDTH, FundamentalFacts
 from signals.features.point_in_time import F4
 from signals.features.share_basis import ShareBasis, say_once
 
@@ -363,6 +363,29 @@ def test_any_rows_equal_all_rows(
     whole = compute(inputs(facts, ROWS, CLOSE, actions=tuple(splits)))
     part = compute(inputs(facts, tuple(ROWS[row] for row in chosen), CLOSE[chosen], actions=tuple(splits)))
     assert part.tobytes() == whole[chosen].tobytes()
+
+
+@given(FACTS, RANDOM_SPLITS, st.sampled_from(ROWS), st.sampled_from([None, "Energy", "Utilities"]))
+def test_one_row_written_equals_the_row_of_many(
+    facts: tuple[Fundamental, ...], splits: list[CorporateAction], day: float, sector: str | None
+) -> None:
+    medians = {"Energy": (SectorMedian("Energy", on(100), pe=20.0),)}
+    held = FundamentalFacts(facts, medians, ShareBasis.of(splits, Adjusted.NONE))
+    out = np.zeros(WIDTH)
+    held.write(to_micros(on(day)), sector, out)
+    many = held.at(np.array([to_micros(on(row)) for row in ROWS]), (sector,) * len(ROWS))
+    assert out.tobytes() == many[ROWS.index(day)].tobytes()
+
+
+@settings(max_examples=50)
+@given(FACTS, st.integers(10, LATER), st.sampled_from([0.5, 2.0, 4.0]))
+def test_split_of_bars_and_facts_together(facts: tuple[Fundamental, ...], day: int, ratio: float) -> None:
+    """What is filed after a split is in new shares, bars after it are in new shares: no feature can tell."""
+    factors = {"USD": 1.0, "USD/shares": 1 / ratio, "shares": ratio}
+    split_facts = tuple(replace(f, value=f.value * factors[f.unit]) if f.known_at >= on(day) else f for f in facts)
+    close = np.where(np.array(ROWS) >= day, CLOSE / ratio, CLOSE)
+    after = compute(inputs(split_facts, ROWS, close, actions=(split(day, ratio),)))
+    np.testing.assert_array_equal(after, compute(inputs(facts, ROWS, CLOSE)))
 
 
 @settings(max_examples=50)
