@@ -39,6 +39,7 @@ print(json.dumps({"seen": seen, "modules": sorted(sys.modules)}))
 RANKS = {
     "errors": 0,
     "config": 0,
+    "config_problems": 0,
     "data": 1,
     "events": 1,
     "features": 2,
