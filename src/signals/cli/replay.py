@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from signals.events.schema import Decision, Event, EventKind
+from signals.events.schema import Abstention, Decision, Event, EventKind
 from signals.ml.outcomes import CLASSES, Outcomes
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ class Replay:
         """Return the run's figures as JSON values."""
         rows = sum(len(decision.symbols) for decision in self.decisions)
         made = sum(len(decision.signals) for decision in self.decisions)
-        abstained: Counter[str] = Counter()
+        # The engine shows a strategy only who has a bar; who was expected and had none is the engine's to count.
+        abstained = Counter({Abstention.NO_BAR.value: sum(self.result.absences.values())})
         for decision in self.decisions:
             abstained.update({reason.value: len(names) for reason, names in decision.abstained.items()})
         drift = [event for event in self.events if event.kind is EventKind.DRIFT]
@@ -75,7 +76,7 @@ class Replay:
             "signals": made,
             "signal_share": made / rows if rows else None,
             "confidence": self.confidence(),
-            "abstained": dict(sorted(abstained.items())),
+            "abstained": {reason: count for reason, count in sorted(abstained.items()) if count},
             "outcomes": self.outcomes(),
             "drift": [{"at": event.at.isoformat(), **event.body} for event in drift],
             "backtest": self.result.summary(),

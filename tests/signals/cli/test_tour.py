@@ -160,6 +160,16 @@ def test_backtest_speaks_to_people(here: Path) -> None:
     assert re.search(r"T\d (LONG|SHORT) came out (UP|FLAT|DOWN) \(", invoke("events", "--run", run).output)
 
 
+def test_a_symbol_without_a_bar_is_counted(here: Path, tmp_path: Path) -> None:
+    body = json.loads((here / "demo.json").read_text())
+    last = body["replay"]["backtest"]["end"][:10]
+    halted = tmp_path / "bars.csv"
+    lines = Path("bars.csv").read_text().splitlines()
+    halted.write_text("\n".join(line for line in lines if not line.startswith(f"{last},T2,")) + "\n")
+    result = invoke("backtest", "--data", str(halted), "--stamped", "session", "--start", last, "--json")
+    assert json.loads(result.stdout)["abstained"]["no_bar"] == 1
+
+
 def test_an_unknown_version_is_refused(here: Path) -> None:
     error = refusal(invoke("backtest", "--data", "bars.csv", "--stamped", "session", "--model", "19990101_000000"))
     assert isinstance(error, RegistryError)
