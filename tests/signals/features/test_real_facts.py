@@ -1,0 +1,96 @@
+"""Real filings, insiders' trades and short interest of one company, cut, restated and doubled at real instants."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from signals.data.calendar import TradingCalendar
+from signals.data.insider import read_form4
+from signals.data.records import ActionKind, Adjusted, CorporateAction, to_micros
+from signals.data.sec import read_company_facts
+from signals.data.short_interest import read_short_interest
+from signals.features.batch import FactFeatures, SymbolFacts
+from signals.features.point_in_time import F4
+
+FIRST, LAST = datetime(2022, 1, 3, tzinfo=UTC), datetime(2025, 7, 1, tzinfo=UTC)
+CUTS = range(60, 860, 100)
+
+# NVDA split 4 for 1 on 2021-07-20 and 10 for 1 on 2024-06-10.
+SPLITS = tuple(
+    CorporateAction("NVDA", effective - timedelta(days=20), ActionKind.SPLIT, effective, ratio)
+    for effective, ratio in (
+        (datetime(2021, 7, 20, 13, 30, tzinfo=UTC), 4.0),
+        (datetime(2024, 6, 10, 13, 30, tzinfo=UTC), 10.0),
+    )
+)
+
+
+@pytest.fixture(scope="module")
+def nvidia(real_data: Path) -> SymbolFacts:
+    short = read_short_interest(real_data / "short_interest_2017_2025.parquet").facts
+    return SymbolFacts(
+        read_company_facts(real_data / "sec_companyfacts.parquet", symbols=["NVDA"]).facts,
+        insider=[fact for fact in read_form4(real_data / "insider_form4.parquet").facts if fact.symbol == "NVDA"],
+        short_interest=[fact for fact in short if fact.symbol == "NVDA"],
+        actions=SPLITS,
+        adjusted=Adjusted.NONE,
+    )
+
+
+@pytest.fixture(scope="module")
+def time(calendar: TradingCalendar) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    inside = (calendar.closes >= to_micros(FIRST)) & (calendar.closes < to_micros(LAST))
+    return calendar.closes[inside]
+
+
+def rows(facts: SymbolFacts, time: np.ndarray[tuple[int], np.dtype[np.int64]]) -> F4:
+    return FactFeatures(facts).at(time, np.linspace(200.0, 900.0, 900)[: len(time)], np.full(len(time), 4e7), None)
+
+
+def as_known(facts: SymbolFacts, until: int, *, poisoned: bool) -> SymbolFacts:
+    """Take away what became known later, or restate it all."""
+
+    def keep(known_at: datetime) -> bool:
+        return to_micros(known_at) <= until
+
+    if not poisoned:
+        return replace(
+            facts,
+            fundamentals=[fact for fact in facts.fundamentals if keep(fact.known_at)],
+            insider=[fact for fact in facts.insider if keep(fact.known_at)],
+            short_interest=[fact for fact in facts.short_interest if keep(fact.known_at)],
+            actions=[fact for fact in facts.actions if keep(fact.known_at)],
+        )
+    return replace(
+        facts,
+        fundamentals=[f if keep(f.known_at) else replace(f, value=f.value * -7.0) for f in facts.fundamentals],
+        insider=[f if keep(f.known_at) else replace(f, shares=-f.shares, value=1e12) for f in facts.insider],
+        short_interest=[f if keep(f.known_at) else replace(f, shares=1.0) for f in facts.short_interest],
+        actions=[f if keep(f.known_at) else replace(f, ratio=0.001) for f in facts.actions],
+    )
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("poisoned", [False, True], ids=["removed", "restated"])
+def test_what_became_known_later_changes_no_bit(
+    nvidia: SymbolFacts, time: np.ndarray[tuple[int], np.dtype[np.int64]], poisoned: bool
+) -> None:
+    whole = rows(nvidia, time)
+    assert np.isfinite(whole[:, [0, 1, 2, 3]]).all()  # there is something to change
+    for cut in CUTS:
+        known = as_known(nvidia, int(time[cut]), poisoned=poisoned)
+        assert rows(known, time[: cut + 1]).tobytes() == whole[: cut + 1].tobytes()
+
+
+@pytest.mark.real_data
+def test_one_row_is_the_row_of_many(nvidia: SymbolFacts, time: np.ndarray[tuple[int], np.dtype[np.int64]]) -> None:
+    features, volume = FactFeatures(nvidia), np.array([4e7])
+    whole = features.at(time, np.full(len(time), 500.0), np.full(len(time), 4e7), None)
+    for row in CUTS:
+        one = features.at(time[row : row + 1], np.array([500.0]), volume, None)
+        assert one.tobytes() == whole[row].tobytes()
