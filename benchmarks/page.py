@@ -30,7 +30,16 @@ def _machine() -> str:
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", "pandas", "xgboost"))
     machine = f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores"
-    return f"Measured {datetime.now(UTC):%Y-%m-%d} on {machine}, Python {platform.python_version()}, {libraries}.\n"
+    return (
+        f"Measured {datetime.now(UTC):%Y-%m-%d} on {machine}, Python {platform.python_version()}, {libraries}.\n"
+        + _idle()
+    )
+
+
+def _idle() -> str:
+    # Medians of systems that take turns bear other work well, seconds do not.
+    busy = os.getloadavg()[2] - 1.0
+    return "" if busy < 0.5 else f"The machine was not idle: {busy:.1f} other processes ran meanwhile.\n"
 
 
 def _section(name: str, says: str, found: Mapping[str, Any]) -> str:
