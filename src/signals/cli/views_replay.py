@@ -84,12 +84,17 @@ def _show_drift(drift: Sequence[Mapping[str, Any]], run: str) -> None:
         return
     tell(counted(len(drift), "drift event"))
     for event in drift[:6]:
-        feature = f" of {event['feature']}" if event.get("feature") else ""
-        value, bound = _number(event["value"]), _number(event["threshold"])
-        state = f"{event['state']}: {event['detector']}{feature}"
-        tell(f"{event['at'][:10]} {state}, {value} against {bound}", bullet=True)
+        tell(f"{event['at'][:10]} {event['state']}: {_drifted(event)}", bullet=True)
     if len(drift) > 6:
         console.print(f"    [dim]and {len(drift) - 6} more: vane events --run {run} --kind drift[/]")
+
+
+def _drifted(event: Mapping[str, Any]) -> str:
+    value, bound = event["value"], event["threshold"]
+    if event["detector"] == "stale":
+        return f"the model is stale, {value:.0f} days old where {bound:.0f} are allowed"
+    feature = f" of {event['feature']}" if event.get("feature") else ""
+    return f"{event['detector']}{feature}, {_number(value)} against {_number(bound)}"
 
 
 def _show_account(summary: Mapping[str, Any]) -> None:

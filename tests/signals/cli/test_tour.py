@@ -284,7 +284,12 @@ def test_the_sample_tour_runs(small: pytest.MonkeyPatch, tmp_path: Path, monkeyp
     monkeypatch.setenv("SA_ML__XGB_PARAMS__N_ESTIMATORS", "3")
     result = invoke("demo")
     assert result.exit_code == 0, result.output
-    for said in ("AAPL, FB, GOOG, IBM, MSFT", "FB (196)", "too little history yet"):
+    for said in (
+        "the model is stale, 15 days old where 14 are allowed",
+        "AAPL, FB, GOOG, IBM, MSFT",
+        "FB (196)",
+        "too little history yet",
+    ):
         assert said in result.output
 
 
