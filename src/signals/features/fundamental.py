@@ -30,14 +30,17 @@ from signals.features.concepts import (
     Concept,
 )
 from signals.features.feature import Feature
+from signals.features.gics import SECTORS, sector_columns
 from signals.features.point_in_time import (
     DAY,
     F4,
+    NEVER,
     Duration,
     States,
     Timeline,
     as_of,
     day_number,
+    newest_before,
     over,
     revisions,
     to_float32,
@@ -45,22 +48,7 @@ from signals.features.point_in_time import (
 from signals.features.share_basis import ShareBasis, say_once
 from signals.features.trailing import Period, Trailing, trailing
 
-__all__ = ["FEATURES", "SECTORS", "WIDTH", "FundamentalFacts", "features"]
-
-SECTORS = (
-    "Communication Services",
-    "Consumer Discretionary",
-    "Consumer Staples",
-    "Energy",
-    "Financials",
-    "Health Care",
-    "Industrials",
-    "Information Technology",
-    "Materials",
-    "Real Estate",
-    "Utilities",
-)
-"""The eleven GICS sectors since 2018."""
+__all__ = ["FEATURES", "SECTORS", "STALE", "WIDTH", "FundamentalFacts", "features"]
 
 
 def _feature(name: str, meaning: str) -> Feature:
@@ -87,6 +75,10 @@ FEATURES: tuple[Feature, ...] = (
     _feature("days_since_filing", "whole calendar days since anything was filed"),
     *(_feature(f"sector_{name.lower().replace(' ', '_')}", f"1 in the GICS sector {name}, else 0") for name in SECTORS),
 )
+
+
+STALE = 550
+"""Days after which a figure that newer filings no longer bring is missing: a year, and half a year to file it."""
 
 
 class _State(NamedTuple):
@@ -180,35 +172,44 @@ class FundamentalFacts:
 
     def _state(self, time: I8) -> _State:
         """Put together what was in force at each instant of change; the instants rise."""
-        reported, equity = self.instant(SHARES_OUTSTANDING), self.instant(EQUITY).at(time)
-        shares = reported.at(time) * self._basis.factor(reported.filed_at(time), time)
-        net_income, revenue = self.trailing(NET_INCOME), self.trailing(REVENUE).at(time)
-        income, debt = net_income.at(time), self._debt(time)
+        counted, equity = self.instant(SHARES_OUTSTANDING), self._fresh(self.instant(EQUITY), time)
+        shares = self._fresh(counted, time) * self._basis.factor(counted.filed_at(time), time)
+        net_income, revenue = self.trailing(NET_INCOME), self._fresh(self.trailing(REVENUE), time)
+        income, debt = self._fresh(net_income, time), self._debt(time)
         per_share = self.trailing(EARNINGS_PER_SHARE)
         as_new = per_share.end_at(time) >= net_income.end_at(time)
         operating, depreciation = self.trailing(OPERATING_INCOME), self.trailing(DEPRECIATION)
         together = operating.end_at(time) == depreciation.end_at(time)
         return _State(
             shares=shares,
-            earnings_per_share=np.where(as_new, per_share.at(time, self._basis), over(income, shares)),
-            dividends_per_share=self.trailing(DIVIDENDS_PER_SHARE).at(time, self._basis),
+            earnings_per_share=np.where(as_new, self._fresh(per_share, time, self._basis), over(income, shares)),
+            dividends_per_share=self._fresh(self.trailing(DIVIDENDS_PER_SHARE), time, self._basis),
             equity=equity,
             revenue=revenue,
-            ebitda=np.where(together, operating.at(time) + depreciation.at(time), np.nan),
-            net_debt=debt - self.instant(CASH).at(time),
+            ebitda=np.where(together, self._fresh(operating, time) + depreciation.at(time), np.nan),
+            net_debt=debt - self._fresh(self.instant(CASH), time),
             roe=over(income, equity),
             current_ratio=self._current_ratio(time),
             debt_to_equity=over(debt, equity),
             revenue_growth=over(revenue, self.year_before(REVENUE).at(time)) - 1.0,
             earnings_growth=over(income, self.year_before(NET_INCOME).at(time)) - 1.0,
-            filed=Timeline(self._filed, self._filed.astype(np.float64), self._filed, self._filed).at(time),
+            filed=np.append(self._filed, np.nan)[newest_before(self._filed, time)],
         )
+
+    def _fresh(self, figure: Timeline | Trailing, time: I8, basis: ShareBasis | None = None) -> F8:
+        """Return a figure in force, NaN where its period had ended more than `STALE` days before the newest filing.
+
+        Filings age a figure and not time: a split must not, for no feature may tell that there was one.
+        """
+        value = figure.at(time, basis) if isinstance(figure, Trailing) else figure.at(time)
+        filed = np.append(self._filed, NEVER)[newest_before(self._filed, time)]
+        return np.where(figure.end_at(time) >= filed // DAY - STALE, value, np.nan)
 
     def _debt(self, time: I8) -> F8:
         """Sum the lines of the newest balance sheet that reports any debt, those with an amount; NaN where none was."""
         lines = [self.instant(c) for c in (LONG_TERM_DEBT, NONCURRENT_DEBT, CURRENT_DEBT, SHORT_TERM_DEBT)]
         ends = np.stack([line.end_at(time) for line in lines])
-        value = np.stack([line.at(time) for line in lines])
+        value = np.stack([self._fresh(line, time) for line in lines])
         there = (ends == ends.max(axis=0)) & ~np.isnan(value)
         total, noncurrent, current, short_term = np.where(there, value, 0.0)
         owed = np.where(there[0], total, noncurrent + current) + short_term
@@ -216,7 +217,7 @@ class FundamentalFacts:
 
     def _current_ratio(self, time: I8) -> F8:
         assets, liabilities = self.instant(CURRENT_ASSETS), self.instant(CURRENT_LIABILITIES)
-        ratio = over(assets.at(time), liabilities.at(time))
+        ratio = over(self._fresh(assets, time), liabilities.at(time))
         return np.where(assets.end_at(time) == liabilities.end_at(time), ratio, np.nan)
 
     def _twelve_months(self, concept: Concept) -> tuple[Trailing, Trailing]:
@@ -263,7 +264,7 @@ def features(known: F8, time: I8, close: F8, sector: Sequence[str | None] | None
             state.earnings_growth,
             over(state.dividends_per_share, close),
             (time - state.filed) // DAY,
-            *_sector_columns(sector, len(time)),
+            *sector_columns(sector, len(time)),
         ]
     )
 
@@ -284,13 +285,3 @@ def _medians(facts: Sequence[SectorMedian]) -> States:
     ordered = sorted(facts, key=lambda fact: fact.known_at)
     values = np.array([(fact.pe, fact.pb, fact.ps, fact.ev_ebitda) for fact in ordered], np.float64).reshape(-1, 4)
     return States.of(np.array([to_micros(fact.known_at) for fact in ordered], np.int64), list(values.T))
-
-
-def _sector_columns(sector: Sequence[str | None] | None, rows: int) -> F8:
-    """Return one row a GICS sector, shape (11, n): NaN where the sector is not known or not one of GICS."""
-    if sector is None:
-        return np.full((len(SECTORS), rows), np.nan)
-    place = {name: index for index, name in enumerate(SECTORS)}
-    index = np.array([place.get(name, -1) if name else -1 for name in sector], np.int64)
-    inside = index[None, :] == np.arange(len(SECTORS))[:, None]
-    return np.where(index < 0, np.nan, inside.astype(np.float64))

@@ -240,6 +240,21 @@ def test_quote_currency_is_asked_for() -> None:
     assert one("pe", replace(inputs(yen), currency="JPY")) == pytest.approx(10.0)
 
 
+def test_a_figure_that_filings_no_longer_bring_is_missing() -> None:
+    newer = [year("NetIncomeLoss", 200.0, end=365 * n, known=365 * n + 30) for n in (1, 2)]
+    newer += [sheet("StockholdersEquity", 500.0, end=365 * n, known=365 * n + 30) for n in (1, 2)]
+    rows = compute(inputs((*COMPANY, *newer), (400.0, 800.0), (20, 20)))
+    assert column(rows, "roe") == pytest.approx([0.4, 0.4])
+    for name in ("ps", "dividend_yield", "debt_to_equity", "current_ratio"):
+        assert np.isnan(column(rows, name)).tolist() == [False, True]
+
+
+def test_a_split_does_not_age_figures() -> None:
+    rows = compute(inputs(days=(600.0, 800.0), close=(20, 10), actions=(split(700, 2.0),)))
+    np.testing.assert_array_equal(rows[0, :10], rows[1, :10])
+    assert column(rows, "pe") == [10.0, 10.0]
+
+
 def test_debt_sums_the_lines_of_the_newest_balance_sheet() -> None:
     facts = (
         *without("LongTermDebt", "ShortTermBorrowings"),

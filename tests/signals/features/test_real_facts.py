@@ -15,7 +15,10 @@ from signals.data.records import ActionKind, Adjusted, CorporateAction, to_micro
 from signals.data.sec import read_company_facts
 from signals.data.short_interest import read_short_interest
 from signals.features.batch import FactFeatures, SymbolFacts
+from signals.features.concepts import EARNINGS_PER_SHARE
+from signals.features.fundamental import FundamentalFacts
 from signals.features.point_in_time import F4
+from signals.features.share_basis import ShareBasis
 
 FIRST, LAST = datetime(2022, 1, 3, tzinfo=UTC), datetime(2025, 7, 1, tzinfo=UTC)
 CUTS = range(60, 860, 100)
@@ -85,6 +88,16 @@ def test_what_became_known_later_changes_no_bit(
     for cut in CUTS:
         known = as_known(nvidia, int(time[cut]), poisoned=poisoned)
         assert rows(known, time[: cut + 1]).tobytes() == whole[: cut + 1].tobytes()
+
+
+@pytest.mark.real_data
+def test_earnings_a_share_over_a_split(nvidia: SymbolFacts) -> None:
+    held = FundamentalFacts(nvidia.fundamentals, {}, ShareBasis.of(SPLITS, Adjusted.NONE))
+    months = [to_micros(datetime(2024, month, 20, 21, tzinfo=UTC)) for month in (5, 6, 12)]
+    # The year to January 2024 and its first three quarters were filed before the split of June, the rest after it.
+    by_hand = [11.93, (11.93 + 5.98 - 0.82) / 10, 11.93 / 10 + 2.04 - 0.70]
+    earned = held.trailing(EARNINGS_PER_SHARE).at(np.array(months), ShareBasis.of(SPLITS, Adjusted.NONE))
+    assert earned == pytest.approx(by_hand, abs=1e-9)
 
 
 @pytest.mark.real_data
