@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -23,7 +23,8 @@ from signals.data.records import (
 )
 from signals.features import cache
 from signals.features.bars import Bars, columns_of
-from signals.features.batch import FactFeatures, SymbolFacts, SymbolInputs, compute
+from signals.features.batch import FactFeatures, SymbolFacts, SymbolInputs, compute, compute_own
+from signals.features.calculators import Calculators, FeatureCalculator, installed
 from signals.features.catalog import CATALOGUE, names
 from signals.features.facts import inputs_of
 from signals.features.feature import Feature
@@ -47,19 +48,31 @@ class FeatureStore:
     ----------
     settings
         Names the calendar, the reference symbols and the cache's folder; None: `load_settings`.
+    calculators
+        The user's own features, whose columns follow the catalogue's; None: those that installed packages offer under
+        the entry-point group ``vane.features``.
+
+    Attributes
+    ----------
+    features
+        In the order of every frame's columns and every live row.
+
+    Raises
+    ------
+    FeatureError
+        If a calculator breaks its contract.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(
+        self, settings: Settings | None = None, *, calculators: Iterable[FeatureCalculator] | None = None
+    ) -> None:
         self._settings = (load_settings() if settings is None else settings).data
         self._calendar = TradingCalendar(self._settings.calendar)
         self._log = structlog.get_logger(__name__)
+        self._calculators = Calculators(installed() if calculators is None else calculators)
+        self.features: tuple[Feature, ...] = (*CATALOGUE, *self._calculators.features)
         self._said: set[str] = set()
         self._facts: dict[str, tuple[SymbolFacts, FactFeatures]] = {}
-
-    @property
-    def features(self) -> tuple[Feature, ...]:
-        """The features in the order of every frame's columns and every live row."""
-        return CATALOGUE
 
     def compute_features(
         self,
@@ -125,7 +138,7 @@ class FeatureStore:
         )
         sectors = None if sector is None else (sector,) * len(columns)
         inputs = SymbolInputs(columns, market, volatility, ((0, sector_series),), sectors, facts)
-        return self._compute(inputs)
+        return self._joined(self._compute(inputs), inputs)
 
     def get_features(
         self, symbols: Collection[str], start: datetime | None, end: datetime | None, data_provider: DataProvider
@@ -133,7 +146,8 @@ class FeatureStore:
         """Return the features of several symbols with ``start <= date <= end`` (None: open).
 
         History before `start` serves as warm-up. What was computed before from the same bars, references and facts is
-        read from the cache; the rest is computed and saved.
+        read from the cache; the rest is computed and saved. A user's own features are always computed: no file can know
+        whether their code has changed.
 
         Returns
         -------
@@ -149,20 +163,21 @@ class FeatureStore:
                 self._log.warning("features.no_bars", symbol=symbol)
                 continue
             key = cache.fingerprint(inputs, self._settings.calendar)
-            frame = self.load(symbol, start, end, fingerprint=key)
-            if frame is None:
+            whole = self.load(symbol, None, None, fingerprint=key)
+            if whole is None:
                 whole = self._compute(inputs)
                 self.save(symbol, whole, fingerprint=key)
-                frame = _between(whole, start, end)
-            parts[symbol] = frame
+            parts[symbol] = _between(self._joined(whole, inputs), start, end)
         if parts:
             return pd.concat(parts, names=["symbol"])
         index = pd.MultiIndex.from_arrays([pd.Index([], dtype=object), _dates(np.empty(0, np.int64))])
-        return pd.DataFrame(np.empty((0, len(names())), np.float32), index.set_names(["symbol", "date"]), names())
+        columns = names(self.features)
+        return pd.DataFrame(np.empty((0, len(columns)), np.float32), index.set_names(["symbol", "date"]), columns)
 
     def history(self, symbol: str, data_provider: DataProvider) -> pd.DataFrame:
         """Return the features of one symbol at all of its bars, computed now: the cache is neither read nor written."""
-        return self._compute(inputs_of(data_provider, symbol, self._settings))
+        inputs = inputs_of(data_provider, symbol, self._settings)
+        return self._joined(self._compute(inputs), inputs)
 
     def load(
         self, symbol: str, start: datetime | None, end: datetime | None, *, fingerprint: str
@@ -184,7 +199,7 @@ class FeatureStore:
 
     def live(self, members: Collection[str], provider: DataProvider | None = None) -> LiveFeatures:
         """Return the live view of some symbols, with facts from `provider`."""
-        return LiveFeatures(members, self._settings, provider)
+        return LiveFeatures(members, self._settings, provider, self._calculators)
 
     def _compute(self, inputs: SymbolInputs) -> pd.DataFrame:
         import pandas as pd
@@ -203,6 +218,15 @@ class FeatureStore:
             if not given:
                 self._say_once("features.source_missing", source=source, effect="its features are NaN")
         return pd.DataFrame(compute(inputs, self._calendar, self._known(inputs)), _dates(inputs.columns.time), names())
+
+    def _joined(self, ours: pd.DataFrame, inputs: SymbolInputs) -> pd.DataFrame:
+        """Put the user's own features behind the catalogue's."""
+        if not len(self._calculators):
+            return ours
+        import pandas as pd
+
+        own = compute_own(inputs, self._calendar, self._calculators)
+        return pd.DataFrame(np.concatenate([ours.to_numpy(), own], axis=1), ours.index, names(self.features))
 
     def _known(self, inputs: SymbolInputs) -> FactFeatures:
         """Return a symbol's facts as features; those of the last symbols are kept, as sorting them takes longest."""

@@ -76,10 +76,11 @@ class MLSignalStrategy(BaseStrategy):
         sink: EventSink | None = None,
         name: str = "MLSignalStrategy",
     ) -> None:
-        from signals.features.catalog import WARMUP
+        from signals.features.catalog import catalogue_hash, names
 
         self.name = name
-        self.warmup_bars = WARMUP
+        self.warmup_bars = max(feature.lookback for feature in store.features)
+        self._catalogue, self._columns = catalogue_hash(store.features), names(store.features)
         self.sink: EventSink = MemorySink() if sink is None else sink
         self._settings = settings
         self._models = models
@@ -169,6 +170,13 @@ class MLSignalStrategy(BaseStrategy):
     def _stale(self, bundle: ModelBundle, timestamp: datetime) -> bool:
         return timestamp - bundle.trained_until > timedelta(days=self._settings.ml.model_staleness_days)
 
+    def _must_know(self, bundle: ModelBundle) -> None:
+        if bundle.manifest.catalogue_sha256 != self._catalogue:
+            raise BundleUnknown(
+                f"model {bundle.version_id} was trained on another feature catalogue than this one: its features may "
+                "mean something else; train again, or install the version of Vane, and of the calculators, that made it"
+            )
+
     def _decide(
         self,
         slice_: Slice,
@@ -178,7 +186,8 @@ class MLSignalStrategy(BaseStrategy):
     ) -> list[Signal]:
         from signals.ml.drift import bin_counts
 
-        columns = _columns(bundle)
+        self._must_know(bundle)
+        columns = _positions(bundle.features, self._columns)
         self._live.admit(slice_.bars)
         rows = self._live.update(slice_, data)
         ready = rows.ready
@@ -298,23 +307,10 @@ def _silent(
     )
 
 
-def _columns(bundle: ModelBundle) -> list[int]:
-    """Return where the model's features stand in the catalogue's rows."""
-    from signals.features.catalog import catalogue_hash
-
-    if bundle.manifest.catalogue_sha256 != catalogue_hash():
-        raise BundleUnknown(
-            f"model {bundle.version_id} was trained on another feature catalogue than this one: "
-            "its features may mean something else; train again, or install the version of Vane that made it"
-        )
-    return _positions(bundle.features)
-
-
 @lru_cache(maxsize=8)
-def _positions(features: tuple[str, ...]) -> list[int]:
-    from signals.features.catalog import names
-
-    position = {name: column for column, name in enumerate(names())}
+def _positions(features: tuple[str, ...], available: tuple[str, ...]) -> list[int]:
+    """Return where the model's features stand in the store's rows."""
+    position = {name: column for column, name in enumerate(available)}
     own = [name for name in features if name not in position]
     if own:
         raise FeatureError(

@@ -5,7 +5,7 @@
 >>> assert report.passed, report.violations  # doctest: +SKIP
 
 It takes nothing about a feature's code for granted: it changes what a feature may not see and compares bits. Your own
-calculators are held to it like ours; in a test of yours, give it your bars or generated ones.
+calculators are held to it like ours: those that are installed, or those passed as ``calculators=[...]``.
 """
 
 from signals.audit.report import AuditReport, Count, Violation

@@ -16,11 +16,12 @@ from signals.audit.invariances import as_traded, start_case, unit_cases, unit_co
 from signals.audit.report import AuditReport
 from signals.audit.stream import RESTARTED, stream_cases
 from signals.audit.world import World, references_of, world_of
-from signals.config import Settings, load_settings
+from signals.config import DataSettings, Settings, load_settings
 from signals.data.provider import DataProvider
 from signals.data.records import I8
 from signals.errors import FeatureError
 from signals.feature_store import FeatureStore
+from signals.features.calculators import FeatureCalculator
 from signals.features.fundamental import SECTORS
 
 __all__ = ["audit"]
@@ -40,6 +41,7 @@ def audit(
     symbols: Collection[str] | None = None,
     cuts: int = 40,
     seed: int = 0,
+    calculators: Iterable[FeatureCalculator] | None = None,
     progress: Progress | None = None,
 ) -> AuditReport:
     """Hold every feature to the promises of docs/features.md, by changing what it may not depend on.
@@ -56,6 +58,9 @@ def audit(
         many as there are closes, or more, at every one. All bars up to each are compared.
     seed
         Of the places and of what is made up: the same seed gives the same audit.
+    calculators
+        The user's own features, as in `FeatureStore`. Only what they get from Vane is changed: the audit cannot know of
+        data that a calculator brings along and does not join to those bars.
 
     Returns
     -------
@@ -67,17 +72,19 @@ def audit(
     FeatureError
         If there are no bars, or fewer than one cut is asked for.
     """
-    store, world, generated = _prepared(provider, settings, symbols, seed)
+    chosen = _with_sectors(load_settings() if settings is None else settings)
+    store = FeatureStore(chosen, calculators=calculators)
+    world, generated = _prepared(provider, chosen.data, symbols, seed)
     if cuts < 1:
         raise FeatureError(f"cuts: expected one or more, was {cuts}")
-    chosen = _cuts(world.instants, cuts, seed)
+    instants = _cuts(world.instants, cuts, seed).tolist()
     ledger = Ledger(store.features)
     before = rows_of(world, store)
     told = _Told(progress or _silent)
-    for instant in told.over("futures", chosen.tolist()):
+    for instant in told.over("futures", instants):
         for case in chain(future_cases(world, instant, seed), facts_cases(world, instant)):
             ledger.hold(case, before, rows_of(case.world, store))
-    for instant in told.over("beginnings", chosen.tolist()):
+    for instant in told.over("beginnings", instants):
         case = start_case(world, instant)
         ledger.hold(case, before, rows_of(case.world, store))
     stream_cases(world, store, ledger, before, told.counter("stream", len(world.instants) + RESTARTED))
@@ -88,30 +95,32 @@ def audit(
     for exact, plain in ((True, traded), (False, untied(traded, seed))):
         before = rows_of(plain, store)
         stage = "share units" if exact else "share units, rounded"
-        for case in told.over(stage, unit_cases(plain, chosen.tolist(), exact=exact), unit_count(len(chosen))):
+        for case in told.over(stage, unit_cases(plain, instants, exact=exact), unit_count(len(instants))):
             ledger.hold(case, before, rows_of(case.world, store))
     names = tuple(feature.name for feature in store.features)
-    return AuditReport(world.universe, names, len(chosen), ledger.counts, tuple(ledger.violations), generated)
+    return AuditReport(world.universe, names, len(instants), ledger.counts, tuple(ledger.violations), generated)
 
 
 def _prepared(
-    provider: DataProvider, settings: Settings | None, symbols: Collection[str] | None, seed: int
-) -> tuple[FeatureStore, World, tuple[str, ...]]:
-    """Return the store, the world with whatever it lacked, and what that was."""
-    chosen = load_settings() if settings is None else settings
-    if not chosen.data.sector_etfs:
-        chosen = chosen.model_copy(update={"data": chosen.data.model_copy(update={"sector_etfs": _INVENTED})})
-    references = references_of(chosen.data)
-    asked = set(provider.symbols()) - references if symbols is None else set(symbols)
-    given = world_of(provider, [symbol for symbol in asked if len(provider.columns(symbol))], chosen.data)
+    provider: DataProvider, settings: DataSettings, symbols: Collection[str] | None, seed: int
+) -> tuple[World, tuple[str, ...]]:
+    """Return the world with whatever it lacked, and what that was."""
+    asked = set(provider.symbols()) - references_of(settings) if symbols is None else set(symbols)
+    given = world_of(provider, [symbol for symbol in asked if len(provider.columns(symbol))], settings)
     if not given.universe:
         raise FeatureError(f"expected bars of a symbol to audit, were none of {', '.join(sorted(asked)) or 'any'}")
-    world = with_references(given, chosen.data, seed)
+    world = with_references(given, settings, seed)
     made = sorted(world.columns.keys() - given.columns.keys())
     if not world.facts:
         world = with_facts(world, seed)
         made.append("facts")
-    return FeatureStore(chosen), world, tuple(made)
+    return world, tuple(made)
+
+
+def _with_sectors(settings: Settings) -> Settings:
+    if settings.data.sector_etfs:
+        return settings
+    return settings.model_copy(update={"data": settings.data.model_copy(update={"sector_etfs": _INVENTED})})
 
 
 def _cuts(instants: I8, cuts: int, seed: int) -> I8:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -23,12 +23,23 @@ from signals.data.records import (
 )
 from signals.features import alternative, basis, cross_asset, fundamental, technical, temporal
 from signals.features.alternative import AlternativeFacts
+from signals.features.calculators import Calculators
 from signals.features.catalog import CATALOGUE
 from signals.features.fundamental import FundamentalFacts
 from signals.features.references import join
 from signals.features.share_basis import ShareBasis
 
-__all__ = ["FACTS", "KERNEL", "TEMPORAL", "FactFeatures", "SymbolFacts", "SymbolInputs", "compute", "kernel_bars"]
+__all__ = [
+    "FACTS",
+    "KERNEL",
+    "TEMPORAL",
+    "FactFeatures",
+    "SymbolFacts",
+    "SymbolInputs",
+    "compute",
+    "compute_own",
+    "kernel_bars",
+]
 
 F4 = NDArray[np.float32]
 
@@ -133,20 +144,37 @@ def compute(inputs: SymbolInputs, calendar: TradingCalendar, known: FactFeatures
     time = columns.time
     out = np.full((len(time), len(CATALOGUE)), np.nan, np.float32)
     averages = np.full(len(time), np.nan)
-    changes = [row for row, _ in inputs.sector_series]
-    starts = sorted({*changes, *basis.segments(facts.actions, facts.adjusted, time)})
-    for low, high in pairwise([*starts, len(time)]):
-        if low == high:
-            continue
-        sector = next(series for row, series in reversed(inputs.sector_series) if row <= low)
-        steps = basis.applied(facts.actions, facts.adjusted, int(time[high - 1]))
-        past = BarColumns(columns.symbol, time[:high], columns.values[:high])
-        bars = kernel_bars(past, steps, (inputs.market, inputs.volatility, sector), calendar)
+    for low, bars, steps in _segments(inputs, calendar):
+        high = len(bars)
         out[low:high, KERNEL] = _run(bars)[low:]
-        averages[low:high] = basis.average_volume(bars[:, 4], basis.factors(steps, past.time)[1])[low:]
+        averages[low:high] = basis.average_volume(bars[:, 4], basis.factors(steps, time[:high])[1])[low:]
     out[:, FACTS] = (known or FactFeatures(facts)).at(time, columns.values[:, 3], averages, inputs.sectors)
     out[:, TEMPORAL] = temporal.compute(time, calendar)
     return out
+
+
+def compute_own(inputs: SymbolInputs, calendar: TradingCalendar, calculators: Calculators) -> F4:
+    """Return a user's own features at every bar, shape (n, len(calculators)), float32."""
+    columns = inputs.columns
+    out = np.full((len(columns), len(calculators)), np.nan, np.float32)
+    for low, bars, _ in _segments(inputs, calendar) if len(calculators) else ():
+        high = len(bars)
+        out[low:high] = calculators.compute(columns.symbol, columns.time[:high], bars)[low:]
+    return out
+
+
+def _segments(inputs: SymbolInputs, calendar: TradingCalendar) -> Iterator[tuple[int, F8, tuple[basis.Step, ...]]]:
+    """Yield a first row, and the kernel's input from the beginning of history to the last row that it is right for."""
+    columns, facts = inputs.columns, inputs.facts
+    changes = [row for row, _ in inputs.sector_series]
+    starts = sorted({*changes, *basis.segments(facts.actions, facts.adjusted, columns.time)})
+    for low, high in pairwise([*starts, len(columns)]):
+        if low == high:
+            continue
+        sector = next(series for row, series in reversed(inputs.sector_series) if row <= low)
+        steps = basis.applied(facts.actions, facts.adjusted, int(columns.time[high - 1]))
+        past = BarColumns(columns.symbol, columns.time[:high], columns.values[:high])
+        yield low, kernel_bars(past, steps, (inputs.market, inputs.volatility, sector), calendar), steps
 
 
 def _run(bars: F8) -> F4:

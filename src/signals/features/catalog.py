@@ -24,13 +24,16 @@ WARMUP = max(feature.lookback for feature in CATALOGUE)
 """Bars that must precede a bar before every feature is free of where history began."""
 
 
+# A store's features are the catalogue's and its users' own: what follows takes either.
+
+
 @cache
-def names() -> tuple[str, ...]:
-    """Return the features' names in the catalogue's order."""
-    return tuple(feature.name for feature in CATALOGUE)
+def names(features: tuple[Feature, ...] = CATALOGUE) -> tuple[str, ...]:
+    """Return the features' names in order."""
+    return tuple(feature.name for feature in features)
 
 
-def model_features(*, market_wide: bool = True) -> tuple[str, ...]:
+def model_features(features: tuple[Feature, ...] = CATALOGUE, *, market_wide: bool = True) -> tuple[str, ...]:
     """Return the names that a model may see: the scale-free ones, in order.
 
     Parameters
@@ -39,11 +42,11 @@ def model_features(*, market_wide: bool = True) -> tuple[str, ...]:
         Whether features that are the same for all symbols of a date are among them.
     """
     return tuple(
-        feature.name for feature in CATALOGUE if feature.scale_free and (market_wide or not feature.market_wide)
+        feature.name for feature in features if feature.scale_free and (market_wide or not feature.market_wide)
     )
 
 
 @cache
-def catalogue_hash() -> str:
-    """Return the SHA-256 of the catalogue's canonical JSON, 64 hexadecimal digits."""
-    return hashlib.sha256(canonical_json([asdict(feature) for feature in CATALOGUE]).encode()).hexdigest()
+def catalogue_hash(features: tuple[Feature, ...] = CATALOGUE) -> str:
+    """Return the SHA-256 of the features' canonical JSON, 64 hexadecimal digits."""
+    return hashlib.sha256(canonical_json([asdict(feature) for feature in features]).encode()).hexdigest()

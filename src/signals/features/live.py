@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from signals.config import DataSettings
 from signals.data.calendar import TradingCalendar
 from signals.data.provider import DataProvider
-from signals.data.records import BarColumns, to_micros
+from signals.data.records import F8, BarColumns, to_micros
 from signals.features import basis, temporal
 from signals.features.batch import FACTS, KERNEL, TEMPORAL, FactFeatures, SymbolFacts, kernel_bars
+from signals.features.calculators import Calculators
 from signals.features.catalog import CATALOGUE, WARMUP
 from signals.features.facts import facts_of
 from signals.features.references import join
@@ -40,9 +41,9 @@ class Rows(NamedTuple):
     symbols
         Members with a bar at the slice's instant, sorted, shape (n,).
     values
-        Features in the catalogue's order, float32, shape (n, F).
+        Features in the store's order, float32, shape (n, F).
     ready
-        Whether a symbol has had `WARMUP` + 1 bars, shape (n,): rows before that decide nothing.
+        Whether a symbol has had more bars than the longest lookback, shape (n,): rows before that decide nothing.
     rebuilt
         Symbols whose state was made anew from bars.
     """
@@ -82,6 +83,8 @@ class LiveFeatures:
         Names the calendar and the reference symbols.
     provider
         Facts, sectors and corporate actions; None: those features are NaN.
+    calculators
+        The user's own features, computed anew on the last bars that they look back on.
 
     Attributes
     ----------
@@ -89,19 +92,27 @@ class LiveFeatures:
         How often a symbol was rebuilt, first builds included.
     """
 
-    def __init__(self, members: Collection[str], settings: DataSettings, provider: DataProvider | None = None) -> None:
+    def __init__(
+        self,
+        members: Collection[str],
+        settings: DataSettings,
+        provider: DataProvider | None = None,
+        calculators: Calculators | None = None,
+    ) -> None:
         from signals.features import kernels
 
         self._kernels = kernels
         self._settings = settings
         self._provider = provider
+        self._calculators = Calculators() if calculators is None else calculators
+        self._warmup = max(WARMUP, self._calculators.lookback)
         self._calendar = TradingCalendar(settings.calendar)
         self._slots: dict[str, int] = {}
         self._buffers = np.zeros((0, 2 * (kernels.WINDOW + 1), 8))
         self._ends = np.zeros(0, np.int64)
         self._states = np.zeros((0, kernels.N_STATE))
         self._scratch = np.empty((kernels.WINDOW + 1, kernels.N_FEATURES), np.float32)
-        self._rows = np.zeros((0, len(CATALOGUE)), np.float32)
+        self._rows = np.zeros((0, len(CATALOGUE) + len(self._calculators)), np.float32)
         self._seen: list[OHLCV | None] = []
         self._bases: list[_Basis] = []
         self._references = tuple(dict.fromkeys((settings.market, settings.volatility, *settings.sector_etfs.values())))
@@ -138,7 +149,7 @@ class LiveFeatures:
         Parameters
         ----------
         data
-            Bars of members and reference symbols, oldest first; at most the last `WARMUP` + 1 of each are read.
+            Bars of members and reference symbols, oldest first; at most the longest lookback and one are read.
         """
         now = slice_.timestamp
         symbols = tuple(s for s in slice_.bars if s in self._slots and data.get(s) and data[s][-1].timestamp == now)
@@ -166,7 +177,7 @@ class LiveFeatures:
         self._complete([*stepped, *rebuilt], data, time)
         self.rebuilds += len(rebuilt)
         slots = [self._slots[symbol] for symbol in symbols]
-        ready = np.array([len(data[symbol]) > WARMUP for symbol in symbols], np.bool_)
+        ready = np.array([len(data[symbol]) > self._warmup for symbol in symbols], np.bool_)
         return Rows(symbols, self._rows[slots], ready, tuple(rebuilt))
 
     def _follow_references(self, time: int, data: Mapping[str, Sequence[OHLCV]]) -> dict[str, float]:
@@ -201,9 +212,7 @@ class LiveFeatures:
         return _until(before.steps, time) == _until(under.steps, time)
 
     def _rebuild(self, slot: int, bars: Sequence[OHLCV], under: _Basis, data: Mapping[str, Sequence[OHLCV]]) -> None:
-        names = (self._settings.market, self._settings.volatility, self._etf(under.sector))
-        market, volatility, sector = (_tail(name, data.get(name, ())) for name in names)
-        inputs = kernel_bars(_tail(bars[-1].symbol, bars), under.steps, (market, volatility, sector), self._calendar)
+        inputs = self._inputs(_tail(bars[-1].symbol, bars, WARMUP), under, data)
         out = np.empty((len(inputs), self._kernels.N_FEATURES), np.float32)
         self._states[slot] = 0.0
         self._kernels.run(inputs, 0, self._states[slot], out)
@@ -211,6 +220,11 @@ class LiveFeatures:
         self._buffers[slot, : len(kept)] = kept
         self._ends[slot] = len(kept)
         self._rows[slot, KERNEL] = out[-1]
+
+    def _inputs(self, past: BarColumns, under: _Basis, data: Mapping[str, Sequence[OHLCV]]) -> F8:
+        names = (self._settings.market, self._settings.volatility, self._etf(under.sector))
+        market, volatility, sector = (_tail(name, data.get(name, ()), self._warmup) for name in names)
+        return kernel_bars(past, under.steps, (market, volatility, sector), self._calendar)
 
     def _step(
         self,
@@ -239,10 +253,14 @@ class LiveFeatures:
         self._rows[slots, KERNEL] = out
 
     def _complete(self, symbols: Sequence[str], data: Mapping[str, Sequence[OHLCV]], time: int) -> None:
-        """Write what is not the kernel's: the calendar's features, and the facts'."""
+        """Write what is not the kernel's: the calendar's features, the user's own, and the facts'."""
         instant = np.array([time])
         slots = [self._slots[symbol] for symbol in symbols]
         self._rows[slots, TEMPORAL] = temporal.compute(instant, self._calendar)
+        for symbol, slot in zip(symbols, slots, strict=True) if len(self._calculators) else ():
+            past = _tail(symbol, data[symbol], self._calculators.lookback)
+            bars = self._inputs(past, self._bases[slot], data)
+            self._rows[slot, TEMPORAL.stop :] = self._calculators.compute(symbol, past.time, bars)[-1]
         if self._provider is None:
             return
         for symbol, slot in zip(symbols, slots, strict=True):
@@ -276,5 +294,5 @@ def _until(steps: tuple[basis.Step, ...], time: int) -> tuple[basis.Step, ...]:
     return tuple(step for step in steps if step.effective <= time)
 
 
-def _tail(symbol: str, bars: Sequence[OHLCV]) -> BarColumns:
-    return BarColumns.of(symbol, bars[-WARMUP - 1 :])
+def _tail(symbol: str, bars: Sequence[OHLCV], before: int) -> BarColumns:
+    return BarColumns.of(symbol, bars[-before - 1 :])

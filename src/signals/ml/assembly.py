@@ -35,6 +35,7 @@ def assemble(
     origin: DataOrigin,
     seed: int = 0,
     window: int = 60,
+    features: tuple[Feature, ...] | None = None,
 ) -> ModelBundle:
     """Return the bundle of a model that was fitted on `data`.
 
@@ -46,9 +47,12 @@ def assemble(
         What the rows were made of.
     window
         Dates of the windows that drift will be watched in.
+    features
+        All that the store computes, a user's own among them; None: the catalogue.
     """
-    from signals.features.catalog import catalogue_hash
+    from signals.features.catalog import CATALOGUE, catalogue_hash
 
+    available = CATALOGUE if features is None else features
     columns = [str(name) for name in data.X.columns]
     estimator, calibrator = fitted.estimator, fitted.calibrator
     manifest = Manifest(
@@ -58,7 +62,7 @@ def assemble(
         created_at=created_at,
         files=file_entries(bundle_files(estimator, calibrator), estimator.formats),
         features=[FeatureEntry(name=name) for name in columns],
-        catalogue_sha256=catalogue_hash(),
+        catalogue_sha256=catalogue_hash(available),
         outputs=list(estimator.outputs),
         target=TargetEntry(horizon=recipe.target.horizon, up=recipe.target.up, down=recipe.target.down),
         train=TrainRange(
@@ -71,18 +75,16 @@ def assemble(
         seed=seed,
         libraries={"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
         data=origin,
-        reference=reference_of(data.x, data.timestamps, described(columns), window=window),
+        reference=reference_of(data.x, data.timestamps, described(columns, available), window=window),
         golden=_golden(data.x, fitted),
         notes=_notes(columns, data.x),
     )
     return ModelBundle(manifest, estimator, calibrator)
 
 
-def described(names: Sequence[str]) -> list[Feature]:
-    """Return what the catalogue says about each column; one that it does not know is a user's own."""
-    from signals.features.catalog import CATALOGUE
-
-    known = {feature.name: feature for feature in CATALOGUE}
+def described(names: Sequence[str], available: Sequence[Feature]) -> list[Feature]:
+    """Return what the features say about each column; one that they do not know is a column of the caller's."""
+    known = {feature.name: feature for feature in available}
     return [known.get(name) or Feature(name, "user", 0, 0, True, "a column of the caller's") for name in names]
 
 

@@ -24,6 +24,7 @@ from signals.ml.target import TargetResult, three_class
 if TYPE_CHECKING:
     from signals.config import DataSettings, Settings
     from signals.feature_store import FeatureStore
+    from signals.features.feature import Feature
     from signals.ml.gate import Evidence, Verdict
     from signals.ml.validation import WindowResult
 
@@ -99,7 +100,7 @@ class Trainer:
                 f"expected bars by {until.isoformat()} of every symbol, were none of {without or symbols}"
             )
         frame = self._store.get_features([bars.symbol for bars in columns], None, until, provider)
-        features = frame[list(_chosen(recipe.features, list(frame.columns)))]
+        features = frame[list(_chosen(recipe.features, self._store.features))]
         target = _labels(columns, recipe, self._settings.data.calendar)
         labels = target.labels
         places = labels.value.index.get_indexer(features.index)
@@ -144,6 +145,7 @@ class Trainer:
             origin=origin,
             seed=self._seed,
             window=self._settings.monitor.window,
+            features=self._store.features,
         )
         for sentence in bundle.manifest.notes:
             self._log.warning("training.features", version=bundle.version_id, note=sentence)
@@ -177,11 +179,11 @@ class Trainer:
         return lambda data: fit_calibrated(recipe, data, seed=self._seed, threads=self._threads)
 
 
-def _chosen(wanted: FeatureSet, available: Sequence[str]) -> tuple[str, ...]:
+def _chosen(wanted: FeatureSet, available: tuple[Feature, ...]) -> tuple[str, ...]:
     from signals.features.catalog import model_features
 
-    names = wanted.names or model_features(market_wide=wanted.market_wide)
-    unknown = sorted(set(names) - set(available))
+    names = wanted.names or model_features(available, market_wide=wanted.market_wide)
+    unknown = sorted(set(names) - {feature.name for feature in available})
     if unknown:
         raise FeatureError(f"expected features of the catalogue, were also {', '.join(unknown)}; see the catalogue")
     return names

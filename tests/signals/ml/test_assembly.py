@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from signals.features.catalog import CATALOGUE
 from signals.ml.artifact import ModelBundle
 from signals.ml.assembly import described
 from signals.ml.dataset import Dataset
@@ -27,6 +28,6 @@ def test_reference_follows_the_columns(planted_bundle: ModelBundle) -> None:
 
 
 def test_catalogue_describes_what_it_knows() -> None:
-    known, own = described(["hist_vol_20", "my_feature"])
+    known, own = described(["hist_vol_20", "my_feature"], CATALOGUE)
     assert known.calculator == "technical"
     assert (own.name, own.calculator) == ("my_feature", "user")
