@@ -69,7 +69,7 @@ def test_the_example_gives_signals(
     registry.register(planted.bundle.version_id, made, {})
     registry.promote(planted.bundle.version_id, slot="shadow", actor="test")
     monkeypatch.chdir(tmp_path)
-    (example,) = blocks("python")
+    example, _ = blocks("python")
     assert len(example.splitlines()) <= 24
     names: dict[str, Any] = {}
     exec(compile(example, "README.md", "exec"), names)  # noqa: S102 (our own README)
@@ -78,6 +78,18 @@ def test_the_example_gives_signals(
     assert planted.bundle.version_id in said
     assert "because" in said
     assert "silent:" in said
+
+
+def test_the_calculator_is_short_and_passes_the_audit(planted: Any) -> None:
+    _, example = blocks("python")
+    _, body = example.split("class ")
+    lines = [line for line in f"class {body}".split("\n\n\n")[0].splitlines() if line.strip()]
+    assert len(lines) < 10
+    names: dict[str, Any] = {"provider": planted.provider, "settings": planted.settings}
+    exec(compile(example.replace("cuts=40", 'cuts=2, symbols=["S00"]'), "README.md", "exec"), names)  # noqa: S102
+    assert names["report"].passed, names["report"].violations
+    assert "overnight_20" in names["report"].features
+    assert {feature.name for feature in names["store"].features} >= {"overnight_20", "return_1"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from typer.core import TyperGroup
 
-from signals.cli import config, data, models
+from signals.cli import config, data, features, models
 from signals.cli.audit import audit
 from signals.cli.backtest import backtest
 from signals.cli.common import errors
@@ -60,6 +60,7 @@ def _quiet_logs() -> None:
 app.command()(demo)
 app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")
+app.add_typer(features.app, name="features")
 app.command()(audit)
 app.command()(train)
 app.add_typer(models.app, name="models")

@@ -1,0 +1,58 @@
+"""``vane features``: what the catalogue holds, and computing it for a whole universe."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from signals.cli.common import AsJson, console, counted, emit_json, tell
+
+if TYPE_CHECKING:
+    from signals.features.feature import Feature
+
+__all__ = ["app"]
+
+app = typer.Typer(help="List the features, and compute them for a universe.", no_args_is_help=True)
+
+
+@app.command(name="list")
+def list_(
+    as_json: AsJson = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the page docs/features.md.")] = False,
+) -> None:
+    """Show every feature: ours, then those of installed calculators."""
+    from signals.feature_store import FeatureStore
+    from signals.features.page import markdown_page
+
+    if markdown:
+        typer.echo(markdown_page(), nl=False)
+        return
+    features = FeatureStore().features
+    if as_json:
+        emit_json([asdict(feature) for feature in features])
+    else:
+        _show(features)
+
+
+def _show(features: tuple[Feature, ...]) -> None:
+    groups: dict[str, list[Feature]] = {}
+    for feature in features:
+        groups.setdefault(feature.calculator, []).append(feature)
+    for calculator, members in groups.items():
+        # Names and numbers keep their width; the meaning takes what is left and wraps.
+        table = Table(box=None, title=calculator, title_justify="left", title_style="bold", padding=(0, 1))
+        table.add_column("name", no_wrap=True)
+        table.add_column("first", justify="right", no_wrap=True)
+        table.add_column("lookback", justify="right", no_wrap=True)
+        table.add_column("free", no_wrap=True)
+        table.add_column("meaning", overflow="fold")
+        for feature in members:
+            free = "yes" if feature.scale_free else "no"
+            table.add_row(feature.name, str(feature.first_value), str(feature.lookback), free, feature.meaning)
+        console.print(table)
+        console.print()
+    tell(f"{counted(len(features), 'feature')}. first: bars before it has a value; lookback: bars before the start of")
+    tell("history no longer shows; free: scale-free, so a model may see it.")

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from signals.cli.app import app
+from signals.cli.common import console
+from signals.features.catalog import CATALOGUE, names
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*arguments: str | int | Path) -> Any:
+    return CliRunner().invoke(app, ["features", *(str(each) for each in arguments)], env={"TERM": "dumb"})
+
+
+def test_list_reads_well_at_80_columns() -> None:
+    console.width = 80
+    lines = run("list").stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    shown = {words[0]: words for words in (line.split() for line in lines) if words}
+    for feature in CATALOGUE:
+        words = shown[feature.name]
+        assert words[1:3] == [str(feature.first_value), str(feature.lookback)], feature.name
+
+
+def test_list_as_json_is_the_catalogue() -> None:
+    told = json.loads(run("list", "--json").stdout)
+    assert [each["name"] for each in told] == list(names())
+    assert told[0].keys() >= {"calculator", "first_value", "lookback", "scale_free", "meaning"}
+
+
+def test_page_and_catalogue_are_equal() -> None:
+    page = (ROOT / "docs" / "features.md").read_text(encoding="utf-8")
+    assert page == run("list", "--markdown").stdout, "run: vane features list --markdown > docs/features.md"
