@@ -22,6 +22,7 @@ from signals.features.point_in_time import (
     day_end,
     day_number,
     earlier,
+    newest_before,
     over,
     revisions,
     to_float32,
@@ -136,11 +137,11 @@ class AlternativeFacts:
         A Form 4 reports shares on the basis of the day they changed hands on. Each distinct window is summed anew, so
         that what lies outside it cannot change a bit.
         """
-        first = np.searchsorted(self._filed, time - WINDOW, side="right")
-        stop = np.searchsorted(self._filed, time, side="right")
+        first = newest_before(self._filed, time - WINDOW) + 1
+        stop = newest_before(self._filed, time) + 1
         # Between two splits all instants put one transaction on one basis.
-        epoch = np.searchsorted(self._epochs, time, side="right")
-        key = (first * (len(self._filed) + 1) + stop) * (len(self._epochs) + 1) + epoch
+        epoch = newest_before(self._epochs, time)
+        key = (first * (len(self._filed) + 1) + stop) * (len(self._epochs) + 1) + epoch + 1
         _, where, group = np.unique(key, return_index=True, return_inverse=True)
         sums = np.empty((4, len(where)))
         for column, (start, end) in enumerate(zip(first[where], stop[where], strict=True)):
