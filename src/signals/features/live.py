@@ -108,10 +108,9 @@ class LiveFeatures:
         self._warmup = max(WARMUP, self._calculators.lookback)
         self._calendar = TradingCalendar(settings.calendar)
         self._slots: dict[str, int] = {}
-        self._buffers = np.zeros((0, 2 * (kernels.WINDOW + 1), 8))
+        self._buffers = np.zeros((0, 8, 2 * (kernels.WINDOW + 1)))
         self._ends = np.zeros(0, np.int64)
         self._states = np.zeros((0, kernels.N_STATE))
-        self._scratch = np.empty((kernels.WINDOW + 1, kernels.N_FEATURES), np.float32)
         self._rows = np.zeros((0, len(CATALOGUE) + len(self._calculators)), np.float32)
         self._seen: list[OHLCV | None] = []
         self._bases: list[_Basis] = []
@@ -217,7 +216,7 @@ class LiveFeatures:
         self._states[slot] = 0.0
         self._kernels.run(inputs, 0, self._states[slot], out)
         kept = inputs[-self._kernels.WINDOW - 1 :]
-        self._buffers[slot, : len(kept)] = kept
+        self._buffers[slot, :, : len(kept)] = kept.T
         self._ends[slot] = len(kept)
         self._rows[slot, KERNEL] = out[-1]
 
@@ -249,7 +248,7 @@ class LiveFeatures:
             if under.sector is not None:
                 rows[place, -1] = levels.get(self._etf(under.sector), np.nan)
         out = np.empty((len(symbols), self._kernels.N_FEATURES), np.float32)
-        self._kernels.step(self._buffers, self._ends, slots, rows, self._states, self._scratch, out)
+        self._kernels.step(self._buffers, self._ends, slots, rows, self._states, out)
         self._rows[slots, KERNEL] = out
 
     def _complete(self, symbols: Sequence[str], data: Mapping[str, Sequence[OHLCV]], time: int) -> None:
@@ -265,7 +264,7 @@ class LiveFeatures:
             return
         for symbol, slot in zip(symbols, slots, strict=True):
             under, end = self._bases[slot], int(self._ends[slot])
-            volume = self._buffers[slot, max(end - 20, 0) : end, _VOLUME]
+            volume = self._buffers[slot, _VOLUME, max(end - 20, 0) : end]
             average = basis.average_volume(volume, np.full(len(volume), basis.factors(under.steps, instant)[1][0]))
             close = np.array([data[symbol][-1].close])
             sectors = None if under.sector is None else (under.sector,)

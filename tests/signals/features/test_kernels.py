@@ -244,10 +244,10 @@ def test_reference_missing_once_is_missing_in_its_windows(
 @pytest.mark.parametrize("capacity", [kernels.WINDOW + 1, 400])
 def test_steps_give_the_rows_of_a_run(kernel_input: F8, run: Run, same: Same, capacity: int) -> None:
     whole, count = run(kernel_input), len(kernel_input)
-    buffers, ends = np.zeros((2, capacity, 8)), np.zeros(2, np.int64)
-    states, scratch = np.zeros((2, kernels.N_STATE)), np.empty((kernels.WINDOW + 1, kernels.N_FEATURES), np.float32)
+    buffers, ends = np.zeros((2, 8, capacity)), np.zeros(2, np.int64)
+    states = np.zeros((2, kernels.N_STATE))
     out = np.empty((count, 1, kernels.N_FEATURES), np.float32)
     for row in range(count):
-        kernels.step(buffers, ends, np.array([1]), kernel_input[row : row + 1], states, scratch, out[row])
+        kernels.step(buffers, ends, np.array([1]), kernel_input[row : row + 1], states, out[row])
     assert same(out[:, 0], whole)
     assert ends[0] == 0
