@@ -179,6 +179,21 @@ class FeatureStore:
         inputs = inputs_of(data_provider, symbol, self._settings)
         return self._joined(self._compute(inputs), inputs)
 
+    def build(self, inputs: SymbolInputs) -> bool:
+        """Compute and save the catalogue's features of one symbol, unless what is saved is right; True if computed.
+
+        Raises
+        ------
+        OSError
+            If the folder cannot be written.
+        """
+        path = cache.file_of(self._settings.features_dir, inputs.columns.symbol)
+        key = cache.fingerprint(inputs, self._settings.calendar)
+        if cache.read(path, key) is not None:
+            return False
+        cache.write(path, self._compute(inputs), key)
+        return True
+
     def load(
         self, symbol: str, start: datetime | None, end: datetime | None, *, fingerprint: str
     ) -> pd.DataFrame | None:

@@ -8,7 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from signals.cli.common import AsJson, console, counted, emit_json, tell
+from signals.cli.common import (
+    AsJson,
+    Calendar,
+    DataPath,
+    MarketPath,
+    StampedOption,
+    Symbols,
+    Zone,
+    console,
+    counted,
+    emit_json,
+    tell,
+)
+from signals.cli.inputs import Source, chosen_symbols, read_inputs
+from signals.cli.train import stage_progress
 
 if TYPE_CHECKING:
     from signals.features.feature import Feature
@@ -35,6 +49,31 @@ def list_(
         emit_json([asdict(feature) for feature in features])
     else:
         _show(features)
+
+
+@app.command()
+def build(
+    data: DataPath,
+    stamped: StampedOption,
+    calendar: Calendar = "XNYS",
+    market: MarketPath = None,
+    tz: Zone = None,
+    symbols: Symbols = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that compute.")] = 2,
+    as_json: AsJson = False,
+) -> None:
+    """Compute a universe into the cache; what is there and still right is passed over, so a killed build goes on."""
+    from signals.features.building import build as run
+
+    inputs = read_inputs(Source(data, stamped, calendar, market, tz), chosen_symbols(symbols))
+    with stage_progress() as progress:
+        built = run(inputs.provider, inputs.settings, inputs.universe, workers=workers, progress=progress)
+    folder = inputs.settings.data.features_dir
+    if as_json:
+        emit_json({"folder": str(folder), "computed": list(built.computed), "kept": list(built.kept)})
+        return
+    tell(f"{counted(len(built.computed), 'symbol')} computed, {len(built.kept):,} were there already")
+    console.print(f"  one file a symbol in {folder}", markup=False, soft_wrap=True)
 
 
 def _show(features: tuple[Feature, ...]) -> None:

@@ -42,3 +42,20 @@ def test_list_as_json_is_the_catalogue() -> None:
 def test_page_and_catalogue_are_equal() -> None:
     page = (ROOT / "docs" / "features.md").read_text(encoding="utf-8")
     assert page == run("list", "--markdown").stdout, "run: vane features list --markdown > docs/features.md"
+
+
+def test_build_computes_once_and_then_what_changed(trending_csv: Path, tmp_path: Path) -> None:
+    head, *lines = trending_csv.read_text().splitlines()
+    bars = tmp_path / "bars.csv"
+    bars.write_text("\n".join([head, *lines]) + "\n")
+    arguments = ("build", "--data", bars, "--stamped", "session", "--workers", 1)
+    first = run(*arguments)
+    assert first.exit_code == 0, first.output
+    assert "4 symbols computed, 0 were there already" in first.stdout
+    bars.write_text("\n".join([head, *lines[:-1]]) + "\n")  # the last bar of T3 is gone
+    told = json.loads(run(*arguments, "--json").stdout)
+    assert told == {"computed": ["T3"], "kept": ["T0", "T1", "T2"], "folder": "data/features"}
+
+
+def test_no_worker_is_wrong_usage(trending_csv: Path) -> None:
+    assert run("build", "--data", trending_csv, "--stamped", "session", "--workers", 0).exit_code == 2
