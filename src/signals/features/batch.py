@@ -32,12 +32,14 @@ from signals.features.share_basis import ShareBasis
 __all__ = [
     "FACTS",
     "KERNEL",
+    "KNOWN",
     "TEMPORAL",
     "FactFeatures",
     "SymbolFacts",
     "SymbolInputs",
     "compute",
     "compute_own",
+    "fact_rows",
     "kernel_bars",
 ]
 
@@ -47,6 +49,8 @@ KERNEL = slice(0, len(technical.FEATURES) + len(cross_asset.FEATURES))
 """The catalogue's columns that the kernel writes."""
 FACTS = slice(KERNEL.stop, KERNEL.stop + len(fundamental.FEATURES) + len(alternative.FEATURES))
 """Those that facts decide, evaluated at any instants."""
+KNOWN = fundamental.WIDTH + alternative.WIDTH
+"""Columns of what facts say of a symbol at an instant, whatever its price: see `FactFeatures.write`."""
 TEMPORAL = slice(FACTS.stop, FACTS.stop + len(temporal.FEATURES))
 
 
@@ -130,8 +134,29 @@ class FactFeatures:
         """
         if not (self._any or sectors):
             return np.full((len(time), FACTS.stop - FACTS.start), np.nan, np.float32)
-        reported = self._fundamental.compute(time, close, sectors)
-        return np.concatenate([reported, self._alternative.compute(time, close, average_volume)], axis=1)
+        known = np.concatenate([self._fundamental.at(time, sectors), self._alternative.at(time)], axis=1)
+        return fact_rows(known, time, close, average_volume, sectors)
+
+    def write(self, time: int, sector: str | None, out: F8) -> None:
+        """Write what `fact_rows` needs to know at one instant into `out`, shape (KNOWN,)."""
+        self._fundamental.write(time, sector, out[: fundamental.WIDTH])
+        self._alternative.write(time, out[fundamental.WIDTH :])
+
+
+def fact_rows(known: F8, time: I8, close: F8, average_volume: F8, sectors: Sequence[str | None] | None) -> F4:
+    """Return the fundamental and alternative features of rows of any symbols, shape (n, k), float32.
+
+    Parameters
+    ----------
+    known
+        What `FactFeatures.write` wrote of each row's symbol, shape (n, KNOWN); the others as in `FactFeatures.at`.
+    """
+    reported, published = known[:, : fundamental.WIDTH], known[:, fundamental.WIDTH :]
+    columns = (
+        fundamental.features(reported, time, close, sectors),
+        alternative.features(published, time, close, average_volume),
+    )
+    return np.concatenate(columns, axis=1)
 
 
 def compute(inputs: SymbolInputs, calendar: TradingCalendar, known: FactFeatures | None = None) -> F4:

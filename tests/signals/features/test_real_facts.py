@@ -14,7 +14,7 @@ from signals.data.insider import read_form4
 from signals.data.records import ActionKind, Adjusted, CorporateAction, to_micros
 from signals.data.sec import read_company_facts
 from signals.data.short_interest import read_short_interest
-from signals.features.batch import FactFeatures, SymbolFacts
+from signals.features.batch import KNOWN, FactFeatures, SymbolFacts, fact_rows
 from signals.features.concepts import EARNINGS_PER_SHARE
 from signals.features.fundamental import FundamentalFacts
 from signals.features.point_in_time import F4
@@ -107,3 +107,19 @@ def test_one_row_is_the_row_of_many(nvidia: SymbolFacts, time: np.ndarray[tuple[
     for row in CUTS:
         one = features.at(time[row : row + 1], np.array([500.0]), volume, None)
         assert one.tobytes() == whole[row].tobytes()
+
+
+@pytest.mark.real_data
+def test_rows_of_several_symbols_in_one_call(
+    nvidia: SymbolFacts, time: np.ndarray[tuple[int], np.dtype[np.int64]]
+) -> None:
+    several = [nvidia, SymbolFacts(insider=nvidia.insider, adjusted=Adjusted.NONE), SymbolFacts()]
+    now, close, volume = time[600:601], np.array([500.0, 20.0, 3.0]), np.array([4e7, 1e6, np.nan])
+    known = np.empty((3, KNOWN))
+    for facts, row in zip(several, known, strict=True):
+        FactFeatures(facts).write(int(now[0]), "Energy", row)
+    together = fact_rows(known, np.repeat(now, 3), close, volume, ("Energy",) * 3)
+    for place, facts in enumerate(several):
+        one = slice(place, place + 1)
+        alone = FactFeatures(facts).at(now, close[one], volume[one], ("Energy",))
+        assert alone.tobytes() == together[one].tobytes()
