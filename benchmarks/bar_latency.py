@@ -6,7 +6,7 @@ import gc
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -92,7 +92,8 @@ class _Case:
     strategy: MLSignalStrategy
     watched: _Watched
     data: dict[str, list[OHLCV]]
-    coming: Iterator[Sequence[OHLCV]]
+    columns: Sequence[BarColumns]
+    place: int
     signals: int = 0
 
     @classmethod
@@ -107,23 +108,18 @@ class _Case:
             sink=EventLog(folder / f"{count}_{history}.db"),
         )
         columns = generated(count, history + _WARM + _REPEATS)
-        bars = {column.symbol: column.bars() for column in columns}
-        data = {symbol: whole[:history] for symbol, whole in bars.items()}
-        case = cls(
-            f"{count} symbols, {history:,} bars",
-            strategy,
-            watched,
-            data,
-            zip(*(whole[history:] for whole in bars.values()), strict=True),
-        )
+        data = {one.symbol: one.between(None, from_micros(int(one.time[history - 1]))).bars() for one in columns}
+        case = cls(f"{count} symbols, {history:,} bars", strategy, watched, data, columns, history)
         for _ in range(_WARM):
             case.bar()
         return case
 
     def bar(self) -> float:
         """Let the next bar come; return the milliseconds that the decision took."""
-        for held, bar in zip(self.data.values(), next(self.coming), strict=True):
-            held.append(bar)
+        for column in self.columns:  # made now, as a feed does: bars of long ago would come from cold memory
+            row = column.values[self.place].tolist()
+            self.data[column.symbol].append(OHLCV(column.symbol, from_micros(int(column.time[self.place])), *row))
+        self.place += 1
         began = time.perf_counter()
         made = self.strategy.generate_signals(self.data)
         taken = time.perf_counter() - began

@@ -16,6 +16,8 @@ from strategy.bars import require_utc
 
 __all__ = ["JSON", "Signal", "SignalDirection", "canonical_json", "signal_id"]
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
 JSON: TypeAlias = "str | int | float | bool | tuple[JSON, ...] | list[JSON] | Mapping[str, JSON] | None"
 
 
@@ -35,7 +37,7 @@ def canonical_json(value: object) -> str:
     ValueError
         If a float in `value` is NaN or infinite: JSON has no name for it.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _CANONICAL.encode(value)
 
 
 def signal_id(

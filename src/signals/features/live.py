@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +33,7 @@ from strategy.slices import Slice
 __all__ = ["LiveFeatures", "Rows"]
 
 _VOLUME, _MARKET = 4, 5
+_VALUES = attrgetter("open", "high", "low", "close", "volume")
 
 
 class Rows(NamedTuple):
@@ -151,33 +154,35 @@ class LiveFeatures:
             Bars of members and reference symbols, oldest first; at most the longest lookback and one are read.
         """
         now = slice_.timestamp
-        symbols = tuple(s for s in slice_.bars if s in self._slots and data.get(s) and data[s][-1].timestamp == now)
         time = to_micros(now)
         levels = self._follow_references(time, data)
-        stepped: list[str] = []
-        rebuilt: list[str] = []
-        bases: list[_Basis] = []
-        for symbol in symbols:
-            bars, slot = data[symbol], self._slots[symbol]
-            seen, last = self._seen[slot], bars[-1]
-            before = bars[-2] if len(bars) > 1 else None
+        symbols: list[str] = []
+        held: list[int] = []
+        ready: list[bool] = []
+        stepped: list[OHLCV] = []
+        rebuilt: list[OHLCV] = []
+        for symbol in slice_.bars:
+            bars, slot = data.get(symbol), self._slots.get(symbol)
+            if slot is None or not bars or (last := bars[-1]).timestamp != now:
+                continue
+            symbols.append(symbol)
+            held.append(slot)
+            ready.append(len(bars) > self._warmup)
+            seen, before = self._seen[slot], bars[-2] if len(bars) > 1 else None
             follows = seen is not None and (seen is before or seen == before)
             if seen is not None and not follows and seen == last:
                 continue
             under = self._basis(symbol, slice_, time)
             if follows and self._rests_on(slot, under):
-                stepped.append(symbol)
-                bases.append(under)
+                stepped.append(last)
             else:
                 self._rebuild(slot, bars, under, data)
-                rebuilt.append(symbol)
+                rebuilt.append(last)
             self._seen[slot], self._bases[slot] = last, under
-        self._step(stepped, bases, data, levels, time)
+        self._step(stepped, levels, time)
         self._complete([*stepped, *rebuilt], data, time)
         self.rebuilds += len(rebuilt)
-        slots = [self._slots[symbol] for symbol in symbols]
-        ready = np.array([len(data[symbol]) > self._warmup for symbol in symbols], np.bool_)
-        return Rows(symbols, self._rows[slots], ready, tuple(rebuilt))
+        return Rows(tuple(symbols), self._rows[held], np.array(ready, np.bool_), tuple(bar.symbol for bar in rebuilt))
 
     def _follow_references(self, time: int, data: Mapping[str, Sequence[OHLCV]]) -> dict[str, float]:
         """Return each reference's level as of now; forget everything where what was joined before has changed."""
@@ -202,6 +207,8 @@ class LiveFeatures:
     def _rests_on(self, slot: int, under: _Basis) -> bool:
         """Whether the rows so far stay what they are: the same sector series, and no jump among them come or gone."""
         before, seen = self._bases[slot], self._seen[slot]
+        if before is under:
+            return True
         etfs = self._settings.sector_etfs
         if before.sector != under.sector and etfs.get(before.sector or "") != etfs.get(under.sector or ""):
             return False
@@ -225,50 +232,44 @@ class LiveFeatures:
         market, volatility, sector = (_tail(name, data.get(name, ()), self._warmup) for name in names)
         return kernel_bars(past, under.steps, (market, volatility, sector), self._calendar)
 
-    def _step(
-        self,
-        symbols: Sequence[str],
-        bases: Sequence[_Basis],
-        data: Mapping[str, Sequence[OHLCV]],
-        levels: Mapping[str, float],
-        time: int,
-    ) -> None:
-        if not symbols:
+    def _step(self, newest: Sequence[OHLCV], levels: Mapping[str, float], time: int) -> None:
+        if not newest:
             return
-        slots = np.array([self._slots[symbol] for symbol in symbols], np.int64)
-        newest = [data[symbol][-1] for symbol in symbols]
-        rows = np.empty((len(symbols), 8))
-        rows[:, :_MARKET] = [(bar.open, bar.high, bar.low, bar.close, bar.volume) for bar in newest]
+        slots = np.array([self._slots[bar.symbol] for bar in newest], np.int64)
+        rows = np.empty((len(newest), 8))
+        values = chain.from_iterable(map(_VALUES, newest))
+        rows[:, :_MARKET] = np.fromiter(values, np.float64, _MARKET * len(newest)).reshape(-1, _MARKET)
         rows[:, _MARKET:] = levels[self._settings.market], levels[self._settings.volatility], np.nan
-        for place, under in enumerate(bases):
+        for place, slot in enumerate(slots.tolist()) if self._provider is not None else ():
+            under = self._bases[slot]
             if under.steps:
                 price, volume = basis.factors(under.steps, np.array([time]))
                 rows[place, :_VOLUME] *= price
                 rows[place, _VOLUME] /= volume[0]
             if under.sector is not None:
                 rows[place, -1] = levels.get(self._etf(under.sector), np.nan)
-        out = np.empty((len(symbols), self._kernels.N_FEATURES), np.float32)
+        out = np.empty((len(newest), self._kernels.N_FEATURES), np.float32)
         self._kernels.step(self._buffers, self._ends, slots, rows, self._states, out)
         self._rows[slots, KERNEL] = out
 
-    def _complete(self, symbols: Sequence[str], data: Mapping[str, Sequence[OHLCV]], time: int) -> None:
+    def _complete(self, bars: Sequence[OHLCV], data: Mapping[str, Sequence[OHLCV]], time: int) -> None:
         """Write what is not the kernel's: the calendar's features, the user's own, and the facts'."""
         instant = np.array([time])
-        slots = [self._slots[symbol] for symbol in symbols]
+        slots = [self._slots[bar.symbol] for bar in bars]
         self._rows[slots, TEMPORAL] = temporal.compute(instant, self._calendar)
-        for symbol, slot in zip(symbols, slots, strict=True) if len(self._calculators) else ():
-            past = _tail(symbol, data[symbol], self._calculators.lookback)
-            bars = self._inputs(past, self._bases[slot], data)
-            self._rows[slot, TEMPORAL.stop :] = self._calculators.compute(symbol, past.time, bars)[-1]
+        for bar, slot in zip(bars, slots, strict=True) if len(self._calculators) else ():
+            past = _tail(bar.symbol, data[bar.symbol], self._calculators.lookback)
+            inputs = self._inputs(past, self._bases[slot], data)
+            self._rows[slot, TEMPORAL.stop :] = self._calculators.compute(bar.symbol, past.time, inputs)[-1]
         if self._provider is None:
             return
-        for symbol, slot in zip(symbols, slots, strict=True):
+        for bar, slot in zip(bars, slots, strict=True):
             under, end = self._bases[slot], int(self._ends[slot])
             volume = self._buffers[slot, _VOLUME, max(end - 20, 0) : end]
             average = basis.average_volume(volume, np.full(len(volume), basis.factors(under.steps, instant)[1][0]))
-            close = np.array([data[symbol][-1].close])
+            close = np.array([bar.close])
             sectors = None if under.sector is None else (under.sector,)
-            self._rows[slot, FACTS] = self._known_of(symbol).features.at(instant, close, average[-1:], sectors)[0]
+            self._rows[slot, FACTS] = self._known_of(bar.symbol).features.at(instant, close, average[-1:], sectors)[0]
 
     def _known_of(self, symbol: str) -> _Known:
         """Return what is known now; facts are sorted again only where they changed, not at every load of others'."""

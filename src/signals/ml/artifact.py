@@ -19,6 +19,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,7 @@ class ModelBundle:
         """Name of the recipe it was made by."""
         return self.manifest.recipe
 
-    @property
+    @cached_property
     def features(self) -> tuple[str, ...]:
         """Names of the input columns, in order."""
         return tuple(feature.name for feature in self.manifest.features)
@@ -97,7 +98,7 @@ class ModelBundle:
         """The instant at which the last training label was known; deciding an earlier bar would be hindsight."""
         return self.manifest.train.last_label_end
 
-    @property
+    @cached_property
     def content_hash(self) -> str:
         """SHA-256 (hex) of what decides a prediction; see `Manifest.content_hash`."""
         return self.manifest.content_hash
