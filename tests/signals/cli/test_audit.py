@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from signals.cli.app import app
+from signals.features.feature import Feature
 
 
 @pytest.fixture(autouse=True)
@@ -48,3 +50,22 @@ def test_json_has_kinds_and_comparisons(bars: Path) -> None:
 
 def test_no_cuts_is_wrong_usage(bars: Path) -> None:
     assert run("--data", bars, "--stamped", "session", "--cuts", 0).exit_code == 2
+
+
+class Peek:
+    name = "peek"
+    features = tuple(Feature(f"peek_{n}", "peek", 0, 5, True, "the close to come") for n in range(1, 23))
+
+    def compute(self, bars: pd.DataFrame) -> pd.DataFrame:
+        return pd.DataFrame({f"peek_{n}": bars["close"].shift(-n) / bars["close"] for n in range(1, 23)})
+
+
+def test_violations_are_shown_by_feature_and_kind(bars: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("signals.feature_store.installed", lambda: (Peek(),))
+    result = run("--data", bars, "--stamped", "session", "--cuts", 1, "--symbols", "T0")
+    assert result.exit_code == 1
+    lines = [line for line in result.stdout.splitlines() if line.lstrip().startswith("peek_")]
+    assert len(lines) == 20
+    assert any("future bars" in line and "T0 2014-" in line and " cut after " in line for line in lines)
+    assert "more lines: see --json" in result.stdout
+    assert "return_1 " not in result.stdout
