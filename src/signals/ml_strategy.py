@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import compress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -146,11 +147,12 @@ class MLSignalStrategy(BaseStrategy):
         return contributions(kept.bundle, kept.row, kept.predicted)
 
     def _slice(self, data: Mapping[str, Sequence[OHLCV]]) -> Slice | None:
-        newest = {symbol: bars[-1] for symbol, bars in data.items() if bars and symbol not in self._references}
+        listed = sorted(data.keys() - self._references)
+        newest = {symbol: bars[-1] for symbol in listed if (bars := data[symbol])}
         if not newest:
             return None
         timestamp = max(bar.timestamp for bar in newest.values())
-        current = {symbol: newest[symbol] for symbol in sorted(newest) if newest[symbol].timestamp == timestamp}
+        current = {symbol: bar for symbol, bar in newest.items() if bar.timestamp == timestamp}
         return Slice(timestamp, current, frozenset(newest.keys() - current.keys()))
 
     def _refusal(
@@ -190,11 +192,11 @@ class MLSignalStrategy(BaseStrategy):
         columns = _positions(bundle.features, self._columns)
         self._live.admit(slice_.bars)
         rows = self._live.update(slice_, data)
-        ready = rows.ready
-        if not ready.all():
-            abstained[Abstention.WARMING_UP] = tuple(np.array(rows.symbols)[~ready].tolist())
-        symbols = tuple(symbol for symbol, is_ready in zip(rows.symbols, ready.tolist(), strict=True) if is_ready)
-        features = np.ascontiguousarray(rows.values[ready][:, columns])
+        ready = rows.ready.tolist()
+        symbols = tuple(compress(rows.symbols, ready))
+        if not all(ready):
+            abstained[Abstention.WARMING_UP] = tuple(sorted(set(rows.symbols) - set(symbols)))
+        features = rows.values[rows.ready].take(columns, axis=1)
         probabilities = bundle.predict(features) if symbols else np.empty((0, 3), np.float64)
         signals = self._signals(slice_.timestamp, symbols, probabilities, features, bundle, abstained)
         decision = Decision(

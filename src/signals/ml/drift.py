@@ -105,10 +105,10 @@ class Reference(_Part):
 
     @cached_property
     def edge_rows(self) -> F4:
-        """Return the edges, shape (DECILES - 1, columns, 1), padded with infinity."""
-        made = np.full((DECILES - 1, len(self.columns), 1), np.inf, np.float32)
+        """Return the edges, shape (DECILES - 1, columns), padded with infinity."""
+        made = np.full((DECILES - 1, len(self.columns)), np.inf, np.float32)
         for place, name in self.watched:
-            made[: len(self.edges[name]), place, 0] = self.edges[name]
+            made[: len(self.edges[name]), place] = self.edges[name]
         return made
 
 
@@ -125,20 +125,24 @@ def bin_counts(reference: Reference, values: F4) -> U2:
     U2
         Shape (columns, BINS). A row sums to n; rows of unwatched columns are 0.
     """
-    columns = np.ascontiguousarray(values.T)
-    rows = columns.shape[1]
-    missing = np.count_nonzero(np.isnan(columns), axis=1)
-    counts = np.zeros((len(reference.columns), BINS), np.int64)
-    above = rows - missing
+    missing = _count(np.isnan(values))
+    counts = np.zeros((len(reference.columns), BINS), np.uint16)
+    above = len(values) - missing
     # NaN is above nothing, so what lies above each edge is counted without looking at it again.
     for place, edges in enumerate(reference.edge_rows):
-        over = np.count_nonzero(columns > edges, axis=1)
+        over = _count(values > edges)
         counts[:, place] = above - over
         above = over
     counts[:, DECILES - 1] = above
     counts[:, -1] = missing
     counts[[place for place, name in enumerate(reference.columns) if name not in reference.edges]] = 0
-    return counts.astype(np.uint16)
+    return counts
+
+
+def _count(mask: NDArray[np.bool_]) -> U2:
+    # Row by row into 16 bits: twice as fast as counting what is true down each column.
+    counted: U2 = np.add.reduce(mask.view(np.uint8), axis=0, dtype=np.uint16)
+    return counted
 
 
 def psi(expected: F8, actual: F8, floor: float = FLOOR) -> F8:
