@@ -147,7 +147,7 @@ class MLSignalStrategy(BaseStrategy):
         return contributions(kept.bundle, kept.row, kept.predicted)
 
     def _slice(self, data: Mapping[str, Sequence[OHLCV]]) -> Slice | None:
-        listed = sorted(data.keys() - self._references)
+        listed = (symbol for symbol in sorted(data) if symbol not in self._references)
         newest = {symbol: bars[-1] for symbol in listed if (bars := data[symbol])}
         if not newest:
             return None
