@@ -44,66 +44,65 @@ STILL, DUST = 1e-6, 1e-9
 
 
 @helper
-def _average(state: F8, slot: int, value: float, n: int, length: int, weight: float) -> float:
-    # Seeded with the plain mean of the first `length` values, then `weight` of what is new; NaN before.
+def _average(held: float, value: float, n: int, length: int, weight: float) -> float:
+    # Seeded with the plain mean of the first `length` values, then `weight` of what is new.
     if n < length:
-        state[slot] += value
-        if n + 1 < length:
-            return math.nan
-        state[slot] /= length
-    else:
-        state[slot] += (value - state[slot]) * weight
-    return float(state[slot])
+        held += value
+        return held / length if n + 1 == length else held
+    return held + (value - held) * weight
+
+
+@helper
+def _shown(held: float, n: int, length: int) -> float:
+    return held if n + 1 >= length else math.nan
 
 
 @helper
 def recurse(work: F8, begin: Place, end: Place, state: F8) -> None:
     """Bring the averages up to each row, state (N_STATE,) changed in place."""
+    # In variables of their own the averages stay in registers: in memory each row would wait for the row before.
+    fast, slow, signal = state[1], state[2], state[3]
+    gain_7, loss_7, gain_14, loss_14 = state[4], state[5], state[6], state[7]
+    true, up, down, reach, adx = state[8], state[9], state[10], state[11], state[12]
+    n = int(state[0])
     for i in range(begin, end):
-        n = int(state[0])
-        close, before = work[CLOSE + i], work[CLOSE + i - ONE]
-        fast = _average(state, 1, close, n, 12, 2.0 / 13.0)
-        slow = _average(state, 2, close, n, 26, 2.0 / 27.0)
-        work[EMA_12 + i], work[EMA_26 + i], work[SIGNAL + i] = fast, slow, math.nan
+        close, before, high, low = work[CLOSE + i], work[CLOSE + i - ONE], work[HIGH + i], work[LOW + i]
+        fast, slow = _average(fast, close, n, 12, 2.0 / 13.0), _average(slow, close, n, 26, 2.0 / 27.0)
+        work[EMA_12 + i], work[EMA_26 + i] = _shown(fast, n, 12), _shown(slow, n, 26)
         if n >= 25:
-            work[SIGNAL + i] = _average(state, 3, fast - slow, n - 25, 9, 0.2)
+            signal = _average(signal, fast - slow, n - 25, 9, 0.2)
+        work[SIGNAL + i] = _shown(signal, n - 25, 9)
         if n >= 1:
             gain, loss = max(close - before, 0.0), max(before - close, 0.0)
-            work[GAIN_7 + i] = _average(state, 4, gain, n - 1, 7, 1.0 / 7.0)
-            work[LOSS_7 + i] = _average(state, 5, loss, n - 1, 7, 1.0 / 7.0)
-            work[GAIN_14 + i] = _average(state, 6, gain, n - 1, 14, 1.0 / 14.0)
-            work[LOSS_14 + i] = _average(state, 7, loss, n - 1, 14, 1.0 / 14.0)
-            _direct(work, i, n, state)
-        else:
-            work[GAIN_7 + i] = work[LOSS_7 + i] = work[GAIN_14 + i] = work[LOSS_14 + i] = math.nan
-            work[ATR + i] = work[UP + i] = work[DOWN + i] = work[REACH + i] = work[ADX + i] = math.nan
+            gain_7, loss_7 = _average(gain_7, gain, n - 1, 7, 1.0 / 7.0), _average(loss_7, loss, n - 1, 7, 1.0 / 7.0)
+            gain_14 = _average(gain_14, gain, n - 1, 14, 1.0 / 14.0)
+            loss_14 = _average(loss_14, loss, n - 1, 14, 1.0 / 14.0)
+            span = max(high, before) - min(low, before)
+            rise, fall = high - work[HIGH + i - ONE], work[LOW + i - ONE] - low
+            true = _average(true, span, n - 1, 14, 1.0 / 14.0)
+            # Wilder's running totals: the first 13 values are summed, then a fourteenth is forgotten with each new one.
+            keep = 1.0 if n < 14 else 13.0 / 14.0
+            up = up * keep + (rise if rise > 0.0 and rise > fall else 0.0)
+            down = down * keep + (fall if fall > 0.0 and fall > rise else 0.0)
+            reach = reach * keep + span
+        work[GAIN_7 + i], work[LOSS_7 + i] = _shown(gain_7, n - 1, 7), _shown(loss_7, n - 1, 7)
+        work[GAIN_14 + i], work[LOSS_14 + i] = _shown(gain_14, n - 1, 14), _shown(loss_14, n - 1, 14)
+        work[ATR + i], work[REACH + i] = _shown(true, n - 1, 14), _shown(reach, n, 15)
+        rising = work[UP + i] = up if up > 14.0 * DUST * close else 0.0
+        falling = work[DOWN + i] = down if down > 14.0 * DUST * close else 0.0
+        if n >= 14:
+            both = rising + falling
+            # Without movement the index is 0, not its last value: a recursion must go on forgetting.
+            there = true > STILL * close and both > 14.0 * STILL * close
+            index = 100.0 * abs(rising - falling) / both if there else 0.0
+            adx = _average(adx, index, n - 14, 14, 1.0 / 14.0)
+        work[ADX + i] = _shown(adx, n - 14, 14)
         # The mean true range so far, even while its first mean is being gathered: whether the price moves at all.
-        work[TRUE + i] = state[8]
-        state[0] += 1.0
-
-
-@helper
-def _direct(work: F8, i: Place, n: int, state: F8) -> None:
-    close, before = work[CLOSE + i], work[CLOSE + i - ONE]
-    reach = max(work[HIGH + i], before) - min(work[LOW + i], before)
-    rise = work[HIGH + i] - work[HIGH + i - ONE]
-    fall = work[LOW + i - ONE] - work[LOW + i]
-    work[ATR + i] = _average(state, 8, reach, n - 1, 14, 1.0 / 14.0)
-    # Wilder's running totals: the first 13 values are summed, then a fourteenth is forgotten with each new one.
-    keep = 1.0 if n < 14 else 13.0 / 14.0
-    state[9] = state[9] * keep + (rise if rise > 0.0 and rise > fall else 0.0)
-    state[10] = state[10] * keep + (fall if fall > 0.0 and fall > rise else 0.0)
-    state[11] = state[11] * keep + reach
-    work[UP + i] = state[9] if state[9] > 14.0 * DUST * close else 0.0
-    work[DOWN + i] = state[10] if state[10] > 14.0 * DUST * close else 0.0
-    work[REACH + i], work[ADX + i] = math.nan, math.nan
-    if n >= 14:
-        work[REACH + i] = state[11]
-        both = work[UP + i] + work[DOWN + i]
-        # Without movement the index is 0, not its last value: a recursion must go on forgetting.
-        there = state[8] > STILL * close and both > 14.0 * STILL * close
-        index = 100.0 * abs(work[UP + i] - work[DOWN + i]) / both if there else 0.0
-        work[ADX + i] = _average(state, 12, index, n - 14, 14, 1.0 / 14.0)
+        work[TRUE + i] = true
+        n += 1
+    state[0], state[1], state[2], state[3] = float(n), fast, slow, signal
+    state[4], state[5], state[6], state[7] = gain_7, loss_7, gain_14, loss_14
+    state[8], state[9], state[10], state[11], state[12] = true, up, down, reach, adx
 
 
 @helper
