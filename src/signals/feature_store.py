@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeAlias
@@ -26,9 +27,10 @@ from signals.features.bars import Bars, columns_of
 from signals.features.batch import FactFeatures, SymbolFacts, SymbolInputs, compute, compute_own
 from signals.features.calculators import Calculators, FeatureCalculator, installed
 from signals.features.catalog import CATALOGUE, names
-from signals.features.facts import inputs_of
+from signals.features.facts import Medians, inputs_of
 from signals.features.feature import Feature
 from signals.features.live import LiveFeatures, Rows
+from signals.features.sector_medians import known_medians
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,6 +75,7 @@ class FeatureStore:
         self.features: tuple[Feature, ...] = (*CATALOGUE, *self._calculators.features)
         self._said: set[str] = set()
         self._facts: dict[str, tuple[SymbolFacts, FactFeatures]] = {}
+        self._medians: tuple[weakref.ref[DataProvider], int, Medians] | None = None
 
     def compute_features(
         self,
@@ -158,7 +161,7 @@ class FeatureStore:
 
         parts: dict[str, pd.DataFrame] = {}
         for symbol in sorted(set(symbols)):
-            inputs = inputs_of(data_provider, symbol, self._settings)
+            inputs = self._inputs(data_provider, symbol)
             if not len(inputs.columns):
                 self._log.warning("features.no_bars", symbol=symbol)
                 continue
@@ -176,7 +179,7 @@ class FeatureStore:
 
     def history(self, symbol: str, data_provider: DataProvider) -> pd.DataFrame:
         """Return the features of one symbol at all of its bars, computed now: the cache is neither read nor written."""
-        inputs = inputs_of(data_provider, symbol, self._settings)
+        inputs = self._inputs(data_provider, symbol)
         return self._joined(self._compute(inputs), inputs)
 
     def build(self, inputs: SymbolInputs) -> bool:
@@ -216,6 +219,13 @@ class FeatureStore:
         """Return the live view of some symbols, with facts from `provider`."""
         return LiveFeatures(members, self._settings, provider, self._calculators)
 
+    def _inputs(self, provider: DataProvider, symbol: str) -> SymbolInputs:
+        # Medians are of a whole universe: worked out once for a provider as it stands, and not for each symbol.
+        held, revision = self._medians, provider.revision
+        if held is None or held[0]() is not provider or held[1] != revision:
+            held = self._medians = weakref.ref(provider), revision, known_medians(provider, self._calendar)
+        return inputs_of(provider, symbol, self._settings, held[2])
+
     def _compute(self, inputs: SymbolInputs) -> pd.DataFrame:
         import pandas as pd
 
@@ -250,7 +260,7 @@ class FeatureStore:
         if held is None or held[0] != inputs.facts:
             if len(self._facts) >= _HELD:
                 self._facts.clear()
-            held = self._facts[symbol] = inputs.facts, FactFeatures(inputs.facts)
+            held = self._facts[symbol] = inputs.facts, FactFeatures(inputs.facts, self._calendar)
         return held[1]
 
     def _say_once(self, event: str, **fields: str) -> None:

@@ -42,6 +42,8 @@ class Case:
         Only bars that close at or before this instant (microseconds) must be as before; None: all.
     warm_up
         Whether a feature may differ in the first `lookback` bars of the changed history.
+    peers
+        Whether the same symbols are there; without them, what is declared cross-sectional may differ.
     exact
         Bit for bit; else within `TOLERANCE`.
     """
@@ -51,6 +53,7 @@ class Case:
     world: World
     until: int | None = None
     warm_up: bool = False
+    peers: bool = True
     exact: bool = True
 
 
@@ -109,8 +112,7 @@ class Ledger:
     def _asked(self, case: Case, rows: int) -> NDArray[np.bool_]:
         """Return which values must be equal, shape (rows, F)."""
         held = [
-            (case.kind not in ("scale", "split") or feature.scale_free)
-            and (case.kind != "universe" or not feature.cross_sectional)
+            (case.kind not in ("scale", "split") or feature.scale_free) and (case.peers or not feature.cross_sectional)
             for feature in self.features
         ]
         asked = np.broadcast_to(np.array(held), (rows, len(held)))

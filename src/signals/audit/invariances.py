@@ -43,7 +43,7 @@ def start_case(world: World, instant: int) -> Case:
 
 def universe_case(world: World, symbol: str) -> Case:
     """Return the world in which a symbol is alone."""
-    return Case("universe", "no other symbol", world.alone(symbol))
+    return Case("universe", "no other symbol", world.alone(symbol), peers=False)
 
 
 def as_traded(world: World) -> World:

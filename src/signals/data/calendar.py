@@ -88,6 +88,10 @@ class TradingCalendar:
         position = int(self.session_index(np.array([to_micros(timestamp)]))[0]) + sessions
         return from_micros(int(self.closes[self._inside(position, timestamp.isoformat())]))
 
+    def closed_by(self, micros: I8) -> I8:
+        """Return how many of the calendar's sessions had closed by each instant; any instant, shape as given."""
+        return np.asarray(np.searchsorted(self.closes, micros, side="right"), np.int64)
+
     def session_index(self, micros: I8) -> I8:
         """Return the position of the newest session closed at each instant; `DataError` outside the calendar."""
         outside = (micros < self.closes[0]) | (micros > self.closes[-1])

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from signals.data.calendar import TradingCalendar
 from signals.data.records import F8, I8, InsiderTransaction, ShortInterest, to_micros
 from signals.features.feature import Feature
 from signals.features.point_in_time import (
@@ -53,7 +54,7 @@ FEATURES: tuple[Feature, ...] = (
     _feature("short_interest_ratio", "shares sold short over a day's average volume", needs_volume=True),
     _feature("short_days_to_cover", "days to cover as published"),
     _feature("short_interest_change", "shares sold short against the report before, as known then"),
-    _feature("short_days_since_publication", "whole calendar days since short interest was published"),
+    _feature("short_sessions_since_publication", "sessions that have closed since short interest was published"),
 )
 
 
@@ -67,7 +68,7 @@ class _State(NamedTuple):
     sold: F8
     days_to_cover: F8
     change: F8
-    published: F8  # microseconds
+    published: F8  # sessions of the calendar that had closed by then
 
 
 WIDTH = len(_State._fields)
@@ -82,9 +83,14 @@ class AlternativeFacts:
     """
 
     def __init__(
-        self, insider: Sequence[InsiderTransaction], short_interest: Sequence[ShortInterest], basis: ShareBasis
+        self,
+        insider: Sequence[InsiderTransaction],
+        short_interest: Sequence[ShortInterest],
+        basis: ShareBasis,
+        calendar: TradingCalendar,
     ) -> None:
         self._basis = basis
+        self._calendar = calendar
         rows = sorted(
             (to_micros(fact.known_at), day_number(fact.transacted), fact.shares, fact.value) for fact in insider
         )
@@ -104,21 +110,9 @@ class AlternativeFacts:
         changes = np.concatenate([self._filed, self._filed + WINDOW, np.array(published, np.int64)])
         if len(changes):
             changes = np.unique(np.concatenate([changes, basis.active]))
-        self._states = States.of(changes, self._state(changes))
+        self.states = States.of(changes, self._state(changes))
         if (rows or settled) and not basis.known:
             say_once("alternative")
-
-    def at(self, time: I8) -> F8:
-        """Return what `features` needs to know at each instant, shape (n, WIDTH)."""
-        return self._states.at(time)
-
-    def write(self, time: int, out: F8) -> None:
-        """Write one row of `at` into `out`, shape (WIDTH,)."""
-        out[:] = self._states.row(time)
-
-    def compute(self, time: I8, close: F8, average_volume: F8) -> F4:
-        """Return the features at each instant, shape (n, len(FEATURES)), float32."""
-        return features(self.at(time), time, close, average_volume)
 
     def _state(self, time: I8) -> _State:
         """Put together what was in force at each instant of change."""
@@ -128,7 +122,7 @@ class AlternativeFacts:
         )
         published = self._sold.filed_at(time)
         buys, sales, shares, value = self._insiders(time)
-        since = np.where(published == NEVER, np.nan, published)
+        since = np.where(published == NEVER, np.nan, self._calendar.closed_by(published))
         return _State(buys, sales, shares, value, now, self._cover.at(time), over(now, then) - 1.0, since)
 
     def _insiders(self, time: I8) -> F8:
@@ -154,15 +148,16 @@ class AlternativeFacts:
         return sums[:, group]
 
 
-def features(known: F8, time: I8, close: F8, average_volume: F8) -> F4:
+def features(known: F8, session: I8, close: F8, average_volume: F8) -> F4:
     """Return the features of rows of any symbols, shape (n, len(FEATURES)), float32.
 
     Parameters
     ----------
     known
-        Rows of `AlternativeFacts.at`, shape (n, WIDTH).
-    time, close, average_volume
-        Each row's instant, close and mean volume of 20 bars in the bars' own unit, NaN before there are 20.
+        Rows of `AlternativeFacts.states`, shape (n, WIDTH).
+    session, close, average_volume
+        Sessions that had closed by each row's instant, its close, and its mean volume of 20 bars in the bars' own unit,
+        NaN before there are 20.
     """
     state = _State(*known.T)
     traded = close * average_volume  # the same before and after a split
@@ -175,6 +170,6 @@ def features(known: F8, time: I8, close: F8, average_volume: F8) -> F4:
             over(state.sold, average_volume),
             state.days_to_cover,
             state.change,
-            (time - state.published) // DAY,
+            session - state.published,
         ]
     )

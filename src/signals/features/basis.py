@@ -15,7 +15,7 @@ import numpy as np
 
 from signals.data.records import F8, I8, ActionKind, Adjusted, CorporateAction, to_micros
 
-__all__ = ["Step", "applied", "average_volume", "factors", "segments"]
+__all__ = ["Step", "applied", "average_volume", "changes", "factors", "newest_average", "segments"]
 
 _PRICE_KINDS = (ActionKind.SPLIT, ActionKind.SPIN_OFF)
 _DAYS = 20
@@ -56,6 +56,12 @@ def factors(steps: Sequence[Step], time: I8) -> tuple[F8, F8]:
     return price[place], volume[place]
 
 
+def changes(actions: Sequence[CorporateAction]) -> I8:
+    """Return the instants, microseconds, at which what is known of a symbol's basis, or the basis, may change."""
+    edges = (edge for action in actions for edge in (action.known_at, action.effective))
+    return np.array([to_micros(edge) for edge in edges], np.int64)
+
+
 def segments(actions: Sequence[CorporateAction], adjusted: Adjusted, time: I8) -> list[int]:
     """Return the rows from which an action known late restates history, rising; empty for most symbols."""
     late = [
@@ -81,3 +87,14 @@ def average_volume(volume: F8, factor: F8) -> F8:
             total = total + volume[_DAYS - 1 - back : _DAYS - 1 - back + count]
         mean[_DAYS - 1 :] = total / _DAYS * factor[_DAYS - 1 :]
     return mean
+
+
+def newest_average(volumes: F8, ends: I8, factor: F8) -> F8:
+    """Return `average_volume` of the newest bar of several symbols, shape (n,): the same sum in the same order.
+
+    `volumes` (n, N) holds each symbol's volumes up to its end in `ends` (n,), `factor` (n,) its newest factor.
+    """
+    row, total = np.arange(len(ends)), np.zeros(len(ends))
+    for back in range(_DAYS):
+        total = total + volumes[row, np.maximum(ends - 1 - back, 0)]
+    return np.where(ends < _DAYS, np.nan, total / _DAYS * factor)

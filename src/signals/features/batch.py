@@ -25,7 +25,7 @@ from signals.features import alternative, basis, cross_asset, fundamental, techn
 from signals.features.alternative import AlternativeFacts
 from signals.features.calculators import Calculators
 from signals.features.catalog import CATALOGUE
-from signals.features.fundamental import FundamentalFacts
+from signals.features.fundamental import FundamentalFacts, medians_of
 from signals.features.references import join
 from signals.features.share_basis import ShareBasis
 
@@ -112,11 +112,18 @@ def kernel_bars(
 class FactFeatures:
     """The fundamental and alternative features of one symbol: its facts sorted once, evaluated at any instants."""
 
-    def __init__(self, facts: SymbolFacts) -> None:
+    def __init__(self, facts: SymbolFacts, calendar: TradingCalendar) -> None:
         shares = ShareBasis.of(facts.actions, facts.adjusted)
-        self._fundamental = FundamentalFacts(facts.fundamentals, facts.sector_medians, shares)
-        self._alternative = AlternativeFacts(facts.insider, facts.short_interest, shares)
+        self._calendar = calendar
+        self._fundamental = FundamentalFacts(facts.fundamentals, shares, calendar).states
+        self._alternative = AlternativeFacts(facts.insider, facts.short_interest, shares, calendar).states
+        self._medians = {name: medians_of(found) for name, found in facts.sector_medians.items()}
         self._any = bool(facts.fundamentals or facts.insider or facts.short_interest)
+
+    @property
+    def changes(self) -> I8:
+        """The instants at which what is known of the symbol changes, microseconds."""
+        return np.concatenate([self._fundamental.since, self._alternative.since])
 
     def at(self, time: I8, close: F8, average_volume: F8, sectors: Sequence[str | None] | None) -> F4:
         """Return the features at instants, shape (n, k), float32; all NaN where nothing is known.
@@ -134,27 +141,40 @@ class FactFeatures:
         """
         if not (self._any or sectors):
             return np.full((len(time), FACTS.stop - FACTS.start), np.nan, np.float32)
-        known = np.concatenate([self._fundamental.at(time, sectors), self._alternative.at(time)], axis=1)
-        return fact_rows(known, time, close, average_volume, sectors)
+        known = np.concatenate([self._fundamental.at(time), self._alternative.at(time)], axis=1)
+        medians = np.full((len(time), 4), np.nan)
+        for name, states in self._medians.items():
+            inside = np.array([sector == name for sector in sectors or ()], np.bool_)
+            if len(inside):
+                medians[inside] = states.at(time[inside])
+        return fact_rows(known, medians, self._calendar.closed_by(time), close, average_volume, sectors)
 
-    def write(self, time: int, sector: str | None, out: F8) -> None:
+    def write(self, time: int, out: F8) -> None:
         """Write what `fact_rows` needs to know at one instant into `out`, shape (KNOWN,)."""
-        self._fundamental.write(time, sector, out[: fundamental.WIDTH])
-        self._alternative.write(time, out[fundamental.WIDTH :])
+        out[: fundamental.WIDTH] = self._fundamental.row(time)
+        out[fundamental.WIDTH :] = self._alternative.row(time)
 
 
-def fact_rows(known: F8, time: I8, close: F8, average_volume: F8, sectors: Sequence[str | None] | None) -> F4:
+def fact_rows(
+    known: F8, medians: F8, session: I8, close: F8, average_volume: F8, sectors: Sequence[str | None] | None
+) -> F4:
     """Return the fundamental and alternative features of rows of any symbols, shape (n, k), float32.
 
     Parameters
     ----------
     known
-        What `FactFeatures.write` wrote of each row's symbol, shape (n, KNOWN); the others as in `FactFeatures.at`.
+        What `FactFeatures.write` wrote of each row's symbol, shape (n, KNOWN).
+    medians
+        P/E, P/B, P/S and EV/EBITDA of each row's sector, shape (n, 4).
+    session
+        Sessions of the calendar that had closed by each row's instant, shape (n,).
+    close, average_volume, sectors
+        As in `FactFeatures.at`.
     """
     reported, published = known[:, : fundamental.WIDTH], known[:, fundamental.WIDTH :]
     columns = (
-        fundamental.features(reported, time, close, sectors),
-        alternative.features(published, time, close, average_volume),
+        fundamental.features(reported, medians, session, close, sectors),
+        alternative.features(published, session, close, average_volume),
     )
     return np.concatenate(columns, axis=1)
 
@@ -173,7 +193,7 @@ def compute(inputs: SymbolInputs, calendar: TradingCalendar, known: FactFeatures
         high = len(bars)
         out[low:high, KERNEL] = _run(bars)[low:]
         averages[low:high] = basis.average_volume(bars[:, 4], basis.factors(steps, time[:high])[1])[low:]
-    out[:, FACTS] = (known or FactFeatures(facts)).at(time, columns.values[:, 3], averages, inputs.sectors)
+    out[:, FACTS] = (known or FactFeatures(facts, calendar)).at(time, columns.values[:, 3], averages, inputs.sectors)
     out[:, TEMPORAL] = temporal.compute(time, calendar)
     return out
 

@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from signals.config import Settings
+from signals.data.calendar import TradingCalendar
 from signals.data.provider import DataProvider
 from signals.errors import FeatureError
 from signals.feature_store import FeatureStore
 from signals.features.batch import SymbolInputs
 from signals.features.facts import inputs_of
+from signals.features.sector_medians import known_medians
 
 __all__ = ["Built", "build"]
 
@@ -74,8 +76,9 @@ def build(
 
 def _parts(provider: DataProvider, settings: Settings, symbols: Sequence[str]) -> Iterator[list[SymbolInputs]]:
     """Yield the inputs of each block when a worker is free for it."""
+    medians = known_medians(provider, TradingCalendar(settings.data.calendar))
     for first in range(0, len(symbols), BLOCK):
-        yield [inputs_of(provider, symbol, settings.data) for symbol in symbols[first : first + BLOCK]]
+        yield [inputs_of(provider, symbol, settings.data, medians) for symbol in symbols[first : first + BLOCK]]
 
 
 def _block(parts: Sequence[SymbolInputs], settings: Settings, elsewhere: bool) -> dict[str, bool]:

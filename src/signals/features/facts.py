@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from types import MappingProxyType
 
 import numpy as np
 
 from signals.config import DataSettings
-from signals.data.provider import SECTOR_GROUP, DataProvider
+from signals.data.provider import DataProvider
 from signals.data.records import (
     I8,
     BarColumns,
@@ -21,19 +23,18 @@ from signals.data.records import (
     to_micros,
 )
 from signals.features.batch import SymbolFacts, SymbolInputs
-from signals.features.fundamental import SECTORS
 
-__all__ = ["facts_of", "inputs_of", "sectors_of"]
+__all__ = ["Medians", "facts_of", "inputs_of", "sector_changes", "sectors_of"]
+
+Medians = Mapping[str, Sequence[SectorMedian]]
+_NONE: Medians = MappingProxyType({})
 
 
-def facts_of(provider: DataProvider, symbol: str) -> SymbolFacts:
-    """Return every fact about a symbol, and the medians of the sectors that it may belong to."""
-    groups = {fact.group for fact in provider.facts(Membership, symbol) if fact.group.startswith(SECTOR_GROUP)}
-    sectors = sorted({*SECTORS, *(group.removeprefix(SECTOR_GROUP) for group in groups)})
-    medians = {name: provider.facts(SectorMedian, name) for name in sectors}
+def facts_of(provider: DataProvider, symbol: str, medians: Medians = _NONE) -> SymbolFacts:
+    """Return every fact about a symbol, with medians of its sectors."""
     return SymbolFacts(
         provider.facts(Fundamental, symbol),
-        {name: found for name, found in medians.items() if found},
+        medians,
         provider.facts(InsiderTransaction, symbol),
         provider.facts(ShortInterest, symbol),
         provider.facts(CorporateAction, symbol),
@@ -41,8 +42,8 @@ def facts_of(provider: DataProvider, symbol: str) -> SymbolFacts:
     )
 
 
-def inputs_of(provider: DataProvider, symbol: str, settings: DataSettings) -> SymbolInputs:
-    """Return one symbol's whole history, its references and its facts."""
+def inputs_of(provider: DataProvider, symbol: str, settings: DataSettings, medians: Medians = _NONE) -> SymbolInputs:
+    """Return one symbol's whole history, its references and its facts; of the medians, those of its own sectors."""
     columns = provider.columns(symbol)
     sectors = sectors_of(provider, symbol, columns.time)
     series: list[tuple[int, BarColumns | None]] = []
@@ -56,19 +57,20 @@ def inputs_of(provider: DataProvider, symbol: str, settings: DataSettings) -> Sy
         provider.columns(settings.volatility),
         tuple(series) or ((0, None),),
         sectors if any(sectors) else None,
-        facts_of(provider, symbol),
+        facts_of(provider, symbol, {name: medians[name] for name in sorted(medians.keys() & set(sectors))}),
     )
+
+
+def sector_changes(provider: DataProvider, symbol: str) -> I8:
+    """Return the instants, microseconds, at which what is known of a symbol's memberships may change."""
+    facts = provider.facts(Membership, symbol)
+    edges = (edge for fact in facts for edge in (fact.known_at, fact.since, fact.until) if edge is not None)
+    return np.array([to_micros(edge) for edge in edges], np.int64)
 
 
 def sectors_of(provider: DataProvider, symbol: str, time: I8) -> tuple[str | None, ...]:
     """Return a symbol's sector at rising instants, as known then: asked only where a membership came or changed."""
-    edges = [
-        to_micros(edge)
-        for fact in provider.facts(Membership, symbol)
-        for edge in (fact.known_at, fact.since, fact.until)
-        if edge is not None
-    ]
-    rows = np.unique([0, *np.searchsorted(time, np.array(edges, np.int64), side="left").tolist()])
+    rows = np.unique([0, *np.searchsorted(time, sector_changes(provider, symbol), side="left").tolist()])
     sectors: list[str | None] = []
     starts = [int(row) for row in rows if row < len(time)]
     for low, high in pairwise([*starts, len(time)]):

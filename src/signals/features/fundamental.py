@@ -5,11 +5,12 @@ A ratio to zero or to a negative figure means nothing (a loss has no price-earni
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from signals.data.calendar import TradingCalendar
 from signals.data.records import F8, I8, Fundamental, SectorMedian, to_micros
 from signals.features.concepts import (
     CASH,
@@ -48,11 +49,11 @@ from signals.features.point_in_time import (
 from signals.features.share_basis import ShareBasis, say_once
 from signals.features.trailing import Period, Trailing, trailing
 
-__all__ = ["FEATURES", "SECTORS", "STALE", "WIDTH", "FundamentalFacts", "features"]
+__all__ = ["FEATURES", "SECTORS", "STALE", "WIDTH", "FundamentalFacts", "features", "medians_of", "valuation"]
 
 
-def _feature(name: str, meaning: str) -> Feature:
-    return Feature(name, "fundamental", 0, 0, scale_free=True, meaning=meaning)
+def _feature(name: str, meaning: str, *, of_peers: bool = False) -> Feature:
+    return Feature(name, "fundamental", 0, 0, scale_free=True, meaning=meaning, cross_sectional=of_peers)
 
 
 FEATURES: tuple[Feature, ...] = (
@@ -60,10 +61,10 @@ FEATURES: tuple[Feature, ...] = (
     _feature("pb", "market value over shareholders' equity"),
     _feature("ps", "market value over revenue of the last twelve months reported"),
     _feature("ev_ebitda", "market value plus debt less cash, over a year's operating income before depreciation"),
-    _feature("pe_rel", "pe over the sector's median"),
-    _feature("pb_rel", "pb over the sector's median"),
-    _feature("ps_rel", "ps over the sector's median"),
-    _feature("ev_ebitda_rel", "ev_ebitda over the sector's median"),
+    _feature("pe_rel", "pe over the sector's median", of_peers=True),
+    _feature("pb_rel", "pb over the sector's median", of_peers=True),
+    _feature("ps_rel", "ps over the sector's median", of_peers=True),
+    _feature("ev_ebitda_rel", "ev_ebitda over the sector's median", of_peers=True),
     _feature("roe", "net income of the last twelve months reported over shareholders' equity"),
     _feature("current_ratio", "current assets over current liabilities of one balance sheet"),
     _feature("debt_to_equity", "total debt over shareholders' equity"),
@@ -72,7 +73,7 @@ FEATURES: tuple[Feature, ...] = (
         "earnings_growth", "net income of the last twelve months reported against the twelve before, as known then"
     ),
     _feature("dividend_yield", "dividends a share declared in the last twelve months reported over close"),
-    _feature("days_since_filing", "whole calendar days since anything was filed"),
+    _feature("sessions_since_filing", "sessions that have closed since anything was filed"),
     *(_feature(f"sector_{name.lower().replace(' ', '_')}", f"1 in the GICS sector {name}, else 0") for name in SECTORS),
 )
 
@@ -96,12 +97,11 @@ class _State(NamedTuple):
     debt_to_equity: F8
     revenue_growth: F8
     earnings_growth: F8
-    filed: F8  # microseconds: exact in float64 until the year 2255
+    filed: F8  # sessions of the calendar that had closed by then
 
 
-_MEDIANS = len(_State._fields)
-WIDTH = _MEDIANS + 4
-"""Columns of what `FundamentalFacts` knows at an instant: `_State`, then the sector's medians."""
+WIDTH = len(_State._fields)
+"""Columns of what `FundamentalFacts` knows at an instant."""
 
 
 class FundamentalFacts:
@@ -114,8 +114,8 @@ class FundamentalFacts:
     def __init__(
         self,
         fundamentals: Sequence[Fundamental],
-        sector_medians: Mapping[str, Sequence[SectorMedian]],
         basis: ShareBasis,
+        calendar: TradingCalendar,
         *,
         currency: str = "USD",
     ) -> None:
@@ -126,9 +126,8 @@ class FundamentalFacts:
         for fact in fundamentals:
             self._facts.setdefault((fact.concept, fact.unit), []).append(fact)
         self._trailing: dict[Concept, tuple[Trailing, Trailing]] = {}
-        self._medians = {name: _medians(facts) for name, facts in sector_medians.items()}
         changes = np.unique(np.concatenate([self._filed, basis.active])) if fundamentals else self._filed
-        self._states = States.of(changes, self._state(changes))
+        self.states = States.of(changes, self._state(changes, calendar))
         if fundamentals and not basis.known:
             say_once("fundamental")
 
@@ -147,30 +146,7 @@ class FundamentalFacts:
         known, end, value, rank = zip(*columns, strict=True) if columns else ((), (), (), ())
         return as_of(revisions(known, end, value, rank))
 
-    def at(self, time: I8, sector: Sequence[str | None] | None) -> F8:
-        """Return what `features` needs to know at each instant, shape (n, WIDTH)."""
-        known = np.full((len(time), WIDTH), np.nan)
-        known[:, :_MEDIANS] = self._states.at(time)
-        for name, medians in self._medians.items():
-            inside = np.array([row == name for row in sector], np.bool_) if sector else np.zeros(len(time), np.bool_)
-            known[inside, _MEDIANS:] = medians.at(time[inside])
-        return known
-
-    def write(self, time: int, sector: str | None, out: F8) -> None:
-        """Write one row of `at` into `out`, shape (WIDTH,)."""
-        out[:_MEDIANS] = self._states.row(time)
-        medians = self._medians.get(sector or "")
-        out[_MEDIANS:] = np.nan if medians is None else medians.row(time)
-
-    def compute(self, time: I8, close: F8, sector: Sequence[str | None] | None) -> F4:
-        """Return the features at each instant, shape (n, len(FEATURES)), float32."""
-        return features(self.at(time, sector), time, close, sector)
-
-    def ratios(self, time: I8, close: F8) -> F8:
-        """Return P/E, P/B, P/S and EV/EBITDA at each instant, shape (4, n)."""
-        return np.stack(_valuation(_State(*self._states.at(time).T), close))
-
-    def _state(self, time: I8) -> _State:
+    def _state(self, time: I8, calendar: TradingCalendar) -> _State:
         """Put together what was in force at each instant of change; the instants rise."""
         counted, equity = self.instant(SHARES_OUTSTANDING), self._fresh(self.instant(EQUITY), time)
         shares = self._fresh(counted, time) * self._basis.factor(counted.filed_at(time), time)
@@ -193,7 +169,7 @@ class FundamentalFacts:
             debt_to_equity=over(debt, equity),
             revenue_growth=over(revenue, self.year_before(REVENUE).at(time)) - 1.0,
             earnings_growth=over(income, self.year_before(NET_INCOME).at(time)) - 1.0,
-            filed=np.append(self._filed, np.nan)[newest_before(self._filed, time)],
+            filed=np.append(calendar.closed_by(self._filed), np.nan)[newest_before(self._filed, time)],
         )
 
     def _fresh(self, figure: Timeline | Trailing, time: I8, basis: ShareBasis | None = None) -> F8:
@@ -242,36 +218,40 @@ class FundamentalFacts:
         ]
 
 
-def features(known: F8, time: I8, close: F8, sector: Sequence[str | None] | None) -> F4:
+def features(known: F8, medians: F8, session: I8, close: F8, sector: Sequence[str | None] | None) -> F4:
     """Return the features of rows of any symbols, shape (n, len(FEATURES)), float32.
 
     Parameters
     ----------
-    known, time, close, sector
-        Rows of `FundamentalFacts.at`, shape (n, WIDTH), with each row's instant, close in the bars' own unit, and
-        sector as known then (None where sectors are not known at all).
+    known
+        Rows of `FundamentalFacts.states`, shape (n, WIDTH).
+    medians
+        P/E, P/B, P/S and EV/EBITDA of each row's sector, shape (n, 4).
+    session, close, sector
+        Sessions that had closed by each row's instant, its close in the bars' own unit, and its sector as known then
+        (None where sectors are not known at all).
     """
-    state = _State(*known.T[:_MEDIANS])
-    valuation = _valuation(state, close)
+    state = _State(*known.T)
+    ratios = valuation(known, close)
     return to_float32(
         [
-            *valuation,
-            *map(over, valuation, known.T[_MEDIANS:]),
+            *ratios,
+            *map(over, ratios, medians.T),
             state.roe,
             state.current_ratio,
             state.debt_to_equity,
             state.revenue_growth,
             state.earnings_growth,
             over(state.dividends_per_share, close),
-            (time - state.filed) // DAY,
-            *sector_columns(sector, len(time)),
+            session - state.filed,
+            *sector_columns(sector, len(close)),
         ]
     )
 
 
-def _valuation(state: _State, close: F8) -> list[F8]:
-    """Return P/E, P/B, P/S and EV/EBITDA, shapes (n,)."""
-    price = np.where(close > 0, close, np.nan)
+def valuation(known: F8, close: F8) -> list[F8]:
+    """Return P/E, P/B, P/S and EV/EBITDA, shapes (n,); parameters as in `features`."""
+    state, price = _State(*known.T), np.where(close > 0, close, np.nan)
     value = price * state.shares
     return [
         over(price, state.earnings_per_share),
@@ -281,7 +261,8 @@ def _valuation(state: _State, close: F8) -> list[F8]:
     ]
 
 
-def _medians(facts: Sequence[SectorMedian]) -> States:
+def medians_of(facts: Sequence[SectorMedian]) -> States:
+    """Return the medians of one sector, (pe, pb, ps, ev_ebitda), by when they were known."""
     ordered = sorted(facts, key=lambda fact: fact.known_at)
     values = np.array([(fact.pe, fact.pb, fact.ps, fact.ev_ebitda) for fact in ordered], np.float64).reshape(-1, 4)
     return States.of(np.array([to_micros(fact.known_at) for fact in ordered], np.int64), list(values.T))

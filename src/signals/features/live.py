@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from signals.config import DataSettings
 from signals.data.calendar import TradingCalendar
 from signals.data.provider import DataProvider
-from signals.data.records import F8, BarColumns, to_micros
+from signals.data.records import F8, I8, BarColumns, to_micros
 from signals.features import basis, temporal
-from signals.features.batch import FACTS, KERNEL, TEMPORAL, FactFeatures, SymbolFacts, kernel_bars
+from signals.features.batch import FACTS, KERNEL, TEMPORAL, fact_rows, kernel_bars
 from signals.features.calculators import Calculators
 from signals.features.catalog import CATALOGUE, WARMUP
-from signals.features.facts import facts_of
+from signals.features.known import Basis, KnownFacts
 from signals.features.references import join
 from strategy.bars import OHLCV
 from strategy.slices import Slice
@@ -57,22 +57,8 @@ class Rows(NamedTuple):
     rebuilt: tuple[str, ...]
 
 
-class _Basis(NamedTuple):
-    """What a symbol's rows so far were computed under: see `_rests_on`."""
-
-    steps: tuple[basis.Step, ...] = ()
-    sector: str | None = None
-
-
-_UNKNOWN = _Basis()
-
-
-class _Known(NamedTuple):
-    """What a provider knew about a symbol at one of its revisions, and the features made of it."""
-
-    revision: int
-    facts: SymbolFacts
-    features: FactFeatures
+_NOTHING = object()
+"""Stands where there is no bar before the newest."""
 
 
 class LiveFeatures:
@@ -107,6 +93,7 @@ class LiveFeatures:
         self._kernels = kernels
         self._settings = settings
         self._provider = provider
+        self._known = KnownFacts(provider, TradingCalendar(settings.calendar))
         self._calculators = Calculators() if calculators is None else calculators
         self._warmup = max(WARMUP, self._calculators.lookback)
         self._calendar = TradingCalendar(settings.calendar)
@@ -116,11 +103,10 @@ class LiveFeatures:
         self._states = np.zeros((0, kernels.N_STATE))
         self._rows = np.zeros((0, len(CATALOGUE) + len(self._calculators)), np.float32)
         self._seen: list[OHLCV | None] = []
-        self._bases: list[_Basis] = []
+        self._bases: list[Basis | None] = []
         self._references = tuple(dict.fromkeys((settings.market, settings.volatility, *settings.sector_etfs.values())))
         self._joined: dict[str, OHLCV | None] = {}
         self._newest: int | None = None
-        self._known: dict[str, _Known] = {}
         self.rebuilds = 0
         self.admit(members)
 
@@ -136,7 +122,8 @@ class LiveFeatures:
         )
         self._rows[-len(fresh) :] = np.nan
         self._seen += [None] * len(fresh)
-        self._bases += [_UNKNOWN] * len(fresh)
+        self._bases += [None] * len(fresh)
+        self._known.admit(len(fresh))
 
     def reset(self, symbol: str | None = None) -> None:
         """Forget the state of `symbol` (None: of all); the next update rebuilds it."""
@@ -156,33 +143,44 @@ class LiveFeatures:
         now = slice_.timestamp
         time = to_micros(now)
         levels = self._follow_references(time, data)
-        symbols: list[str] = []
-        held: list[int] = []
-        ready: list[bool] = []
-        stepped: list[OHLCV] = []
-        rebuilt: list[OHLCV] = []
-        for symbol in slice_.bars:
-            bars, slot = data.get(symbol), self._slots.get(symbol)
-            if slot is None or not bars or (last := bars[-1]).timestamp != now:
-                continue
-            symbols.append(symbol)
-            held.append(slot)
-            ready.append(len(bars) > self._warmup)
-            seen, before = self._seen[slot], bars[-2] if len(bars) > 1 else None
-            follows = seen is not None and (seen is before or seen == before)
-            if seen is not None and not follows and seen == last:
-                continue
-            under = self._basis(symbol, slice_, time)
-            if follows and self._rests_on(slot, under):
-                stepped.append(last)
-            else:
-                self._rebuild(slot, bars, under, data)
-                rebuilt.append(last)
-            self._seen[slot], self._bases[slot] = last, under
-        self._step(stepped, levels, time)
-        self._complete([*stepped, *rebuilt], data, time)
+        current = {
+            symbol: bars
+            for symbol, bar in slice_.bars.items()
+            if symbol in self._slots and (bars := data.get(symbol)) and (bars[-1] is bar or bars[-1].timestamp == now)
+        }
+        slots = np.array([self._slots[symbol] for symbol in current], np.int64)
+        self._known.follow(tuple(current), slots, time)
+        newest = [bars[-1] for bars in current.values()]
+        stepped, rebuilt = self._told_apart(slots.tolist(), newest, current.values())
+        for place in rebuilt:
+            self._rebuild(int(slots[place]), current[newest[place].symbol], data)
+        self._step(slots[stepped], [newest[place] for place in stepped], levels)
+        if stepped or rebuilt:
+            self._complete(slots[[*stepped, *rebuilt]], data, time)
+            self._write_facts(slots, newest, time)
         self.rebuilds += len(rebuilt)
-        return Rows(tuple(symbols), self._rows[held], np.array(ready, np.bool_), tuple(bar.symbol for bar in rebuilt))
+        ready = np.array([len(bars) > self._warmup for bars in current.values()], np.bool_)
+        return Rows(tuple(current), self._rows[slots], ready, tuple(newest[place].symbol for place in rebuilt))
+
+    def _told_apart(
+        self, slots: list[int], newest: Sequence[OHLCV], histories: Collection[Sequence[OHLCV]]
+    ) -> tuple[list[int], list[int]]:
+        """Return the places of symbols that take one step, and of those that must be rebuilt; remember their bars."""
+        before = [bars[-2] if len(bars) > 1 else _NOTHING for bars in histories]
+        seen, under = [self._seen[slot] for slot in slots], [self._known.bases[slot] for slot in slots]
+        stepped, rebuilt = list(range(len(slots))), []
+        # Lists compare by identity first. This holds at every bar but after a gap, a restart or a split.
+        if seen != before or under != [self._bases[slot] for slot in slots]:
+            stepped = []
+            for place, slot in enumerate(slots):
+                follows = seen[place] == before[place]
+                if follows and self._rests_on(slot, under[place]):
+                    stepped.append(place)
+                elif follows or seen[place] != newest[place]:
+                    rebuilt.append(place)
+        for place in (*stepped, *rebuilt):
+            self._seen[slots[place]], self._bases[slots[place]] = newest[place], under[place]
+        return stepped, rebuilt
 
     def _follow_references(self, time: int, data: Mapping[str, Sequence[OHLCV]]) -> dict[str, float]:
         """Return each reference's level as of now; forget everything where what was joined before has changed."""
@@ -197,28 +195,16 @@ class LiveFeatures:
         self._newest = time
         return levels
 
-    def _basis(self, symbol: str, slice_: Slice, time: int) -> _Basis:
-        if self._provider is None:
-            return _UNKNOWN
-        facts = self._known_of(symbol).facts
-        steps = basis.applied(facts.actions, facts.adjusted, time) if facts.actions else ()
-        return _Basis(steps, self._provider.sector(symbol, slice_.timestamp))
-
-    def _rests_on(self, slot: int, under: _Basis) -> bool:
+    def _rests_on(self, slot: int, under: Basis) -> bool:
         """Whether the rows so far stay what they are: the same sector series, and no jump among them come or gone."""
         before, seen = self._bases[slot], self._seen[slot]
-        if before is under:
-            return True
-        etfs = self._settings.sector_etfs
-        if before.sector != under.sector and etfs.get(before.sector or "") != etfs.get(under.sector or ""):
+        if before is None or seen is None or self._etf(before.sector) != self._etf(under.sector):
             return False
-        if seen is None or not (before.steps or under.steps):
-            return True
         time = to_micros(seen.timestamp)
         return _until(before.steps, time) == _until(under.steps, time)
 
-    def _rebuild(self, slot: int, bars: Sequence[OHLCV], under: _Basis, data: Mapping[str, Sequence[OHLCV]]) -> None:
-        inputs = self._inputs(_tail(bars[-1].symbol, bars, WARMUP), under, data)
+    def _rebuild(self, slot: int, bars: Sequence[OHLCV], data: Mapping[str, Sequence[OHLCV]]) -> None:
+        inputs = self._inputs(_tail(bars[-1].symbol, bars, WARMUP), slot, data)
         out = np.empty((len(inputs), self._kernels.N_FEATURES), np.float32)
         self._states[slot] = 0.0
         self._kernels.run(inputs, 0, self._states[slot], out)
@@ -227,59 +213,45 @@ class LiveFeatures:
         self._ends[slot] = len(kept)
         self._rows[slot, KERNEL] = out[-1]
 
-    def _inputs(self, past: BarColumns, under: _Basis, data: Mapping[str, Sequence[OHLCV]]) -> F8:
+    def _inputs(self, past: BarColumns, slot: int, data: Mapping[str, Sequence[OHLCV]]) -> F8:
+        under = self._known.bases[slot]
         names = (self._settings.market, self._settings.volatility, self._etf(under.sector))
         market, volatility, sector = (_tail(name, data.get(name, ()), self._warmup) for name in names)
         return kernel_bars(past, under.steps, (market, volatility, sector), self._calendar)
 
-    def _step(self, newest: Sequence[OHLCV], levels: Mapping[str, float], time: int) -> None:
-        if not newest:
-            return
-        slots = np.array([self._slots[bar.symbol] for bar in newest], np.int64)
+    def _step(self, slots: I8, newest: Sequence[OHLCV], levels: Mapping[str, float]) -> None:
         rows = np.empty((len(newest), 8))
         values = chain.from_iterable(map(_VALUES, newest))
         rows[:, :_MARKET] = np.fromiter(values, np.float64, _MARKET * len(newest)).reshape(-1, _MARKET)
+        rows[:, :_VOLUME] *= self._known.price[slots, None]
+        rows[:, _VOLUME] /= self._known.volume[slots]
         rows[:, _MARKET:] = levels[self._settings.market], levels[self._settings.volatility], np.nan
-        for place, slot in enumerate(slots.tolist()) if self._provider is not None else ():
-            under = self._bases[slot]
-            if under.steps:
-                price, volume = basis.factors(under.steps, np.array([time]))
-                rows[place, :_VOLUME] *= price
-                rows[place, _VOLUME] /= volume[0]
-            if under.sector is not None:
-                rows[place, -1] = levels.get(self._etf(under.sector), np.nan)
+        if self._settings.sector_etfs:
+            etfs = (self._etf(self._known.bases[slot].sector) for slot in slots.tolist())
+            rows[:, -1] = [levels.get(etf, np.nan) for etf in etfs]
         out = np.empty((len(newest), self._kernels.N_FEATURES), np.float32)
         self._kernels.step(self._buffers, self._ends, slots, rows, self._states, out)
         self._rows[slots, KERNEL] = out
 
-    def _complete(self, bars: Sequence[OHLCV], data: Mapping[str, Sequence[OHLCV]], time: int) -> None:
-        """Write what is not the kernel's: the calendar's features, the user's own, and the facts'."""
-        instant = np.array([time])
-        slots = [self._slots[bar.symbol] for bar in bars]
-        self._rows[slots, TEMPORAL] = temporal.compute(instant, self._calendar)
-        for bar, slot in zip(bars, slots, strict=True) if len(self._calculators) else ():
-            past = _tail(bar.symbol, data[bar.symbol], self._calculators.lookback)
-            inputs = self._inputs(past, self._bases[slot], data)
-            self._rows[slot, TEMPORAL.stop :] = self._calculators.compute(bar.symbol, past.time, inputs)[-1]
+    def _complete(self, slots: I8, data: Mapping[str, Sequence[OHLCV]], time: int) -> None:
+        """Write the calendar's features and the user's own into the rows of symbols that have a new bar."""
+        self._rows[slots, TEMPORAL] = temporal.compute(np.array([time]), self._calendar)
+        for slot in slots.tolist() if len(self._calculators) else ():
+            symbol = self._seen[slot].symbol
+            past = _tail(symbol, data[symbol], self._calculators.lookback)
+            inputs = self._inputs(past, slot, data)
+            self._rows[slot, TEMPORAL.stop :] = self._calculators.compute(symbol, past.time, inputs)[-1]
+
+    def _write_facts(self, slots: I8, newest: Sequence[OHLCV], time: int) -> None:
+        """Write the facts' features of every symbol of the slice: one that came late moves its peers' medians."""
         if self._provider is None:
             return
-        for bar, slot in zip(bars, slots, strict=True):
-            under, end = self._bases[slot], int(self._ends[slot])
-            volume = self._buffers[slot, _VOLUME, max(end - 20, 0) : end]
-            average = basis.average_volume(volume, np.full(len(volume), basis.factors(under.steps, instant)[1][0]))
-            close = np.array([bar.close])
-            sectors = None if under.sector is None else (under.sector,)
-            self._rows[slot, FACTS] = self._known_of(bar.symbol).features.at(instant, close, average[-1:], sectors)[0]
-
-    def _known_of(self, symbol: str) -> _Known:
-        """Return what is known now; facts are sorted again only where they changed, not at every load of others'."""
-        assert self._provider is not None  # noqa: S101 (narrows the type; every caller has looked)
-        held, revision = self._known.get(symbol), self._provider.revision
-        if held is None or held.revision != revision:
-            facts = facts_of(self._provider, symbol)
-            features = held.features if held and held.facts == facts else FactFeatures(facts)
-            held = self._known[symbol] = _Known(revision, facts, features)
-        return held
+        known, sectors = self._known.rows[slots], [self._known.bases[slot].sector for slot in slots.tolist()]
+        close = np.array([bar.close for bar in newest])
+        medians = self._known.medians(sectors, slots, close, time)
+        session = self._calendar.closed_by(np.full(len(slots), time))
+        average = basis.newest_average(self._buffers[slots, _VOLUME], self._ends[slots], self._known.volume[slots])
+        self._rows[slots, FACTS] = fact_rows(known, medians, session, close, average, sectors)
 
     def _etf(self, sector: str | None) -> str:
         return self._settings.sector_etfs.get(sector or "", "")

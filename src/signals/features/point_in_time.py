@@ -6,9 +6,8 @@ Every function here takes facts sorted once and answers for any instants in any 
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from enum import Enum
 from typing import NamedTuple, TypeAlias, TypeVar
@@ -125,10 +124,6 @@ class States:
 
     since: I8
     rows: F8
-    _instants: list[int] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_instants", self.since.tolist())
 
     @classmethod
     def of(cls, since: I8, columns: Sequence[F8]) -> States:
@@ -142,8 +137,8 @@ class States:
         return self.rows[newest_before(self.since, time)]
 
     def row(self, time: int) -> F8:
-        """Return the row in force at one instant, shape (q,); in a fiftieth of the time of `at`."""
-        row: F8 = self.rows[bisect_right(self._instants, time) - 1]
+        """Return the row in force at one instant, shape (q,); in a fraction of the time of `at`."""
+        row: F8 = self.rows[self.since.searchsorted(time, side="right") - 1]
         return row
 
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from signals.data.calendar import TradingCalendar
 from signals.data.records import (
     F8,
     I8,
@@ -20,10 +21,11 @@ from signals.data.records import (
     ShortInterest,
     to_micros,
 )
-from signals.features.alternative import FEATURES, WIDTH, AlternativeFacts
+from signals.features.alternative import FEATURES, WIDTH, AlternativeFacts, features
 from signals.features.point_in_time import F4
 from signals.features.share_basis import ShareBasis, say_once
 
+CALENDAR = TradingCalendar("XNYS")
 NAMES = [feature.name for feature in FEATURES]
 START = datetime(2024, 1, 1, 21, tzinfo=UTC)
 MIXED = ("insider_net_shares_90d", "short_interest_ratio", "short_interest_change")
@@ -42,8 +44,9 @@ class FactInputs:
 
 def compute(given_: FactInputs) -> F4:
     shares = ShareBasis.of(given_.actions, given_.adjusted)
-    facts = AlternativeFacts(given_.insider, given_.short_interest, shares)
-    return facts.compute(given_.time, given_.close, given_.average_volume)
+    facts = AlternativeFacts(given_.insider, given_.short_interest, shares, CALENDAR)
+    session = CALENDAR.closed_by(given_.time)
+    return features(facts.states.at(given_.time), session, given_.close, given_.average_volume)
 
 
 def on(days: float) -> datetime:
@@ -158,7 +161,7 @@ def test_insider_shares_are_on_the_basis_of_the_day_they_were_traded() -> None:
         ("short_interest_ratio", 0.5),
         ("short_days_to_cover", 3.0),
         ("short_interest_change", 0.25),
-        ("short_days_since_publication", 4.0),
+        ("short_sessions_since_publication", 3.0),
     ],
 )
 def test_short_interest(name: str, value: float) -> None:
@@ -316,16 +319,16 @@ def test_scale_free(insider: tuple[InsiderTransaction, ...], reports: tuple[Shor
 
 
 @given(INSIDER, REPORTS, SPLITS, st.sampled_from(ROWS))
-def test_one_row_written_equals_the_row_of_many(
+def test_one_row_equals_the_row_of_many(
     insider: tuple[InsiderTransaction, ...],
     reports: tuple[ShortInterest, ...],
     splits: tuple[CorporateAction, ...],
     day: float,
 ) -> None:
-    held = AlternativeFacts(insider, reports, ShareBasis.of(splits, Adjusted.NONE))
-    out = np.zeros(WIDTH)
-    held.write(to_micros(on(day)), out)
-    assert out.tobytes() == held.at(np.array([to_micros(on(row)) for row in ROWS]))[ROWS.index(day)].tobytes()
+    states = AlternativeFacts(insider, reports, ShareBasis.of(splits, Adjusted.NONE), CALENDAR).states
+    many = states.at(np.array([to_micros(on(row)) for row in ROWS]))
+    assert many.shape[1] == WIDTH
+    assert states.row(to_micros(on(day))).tobytes() == many[ROWS.index(day)].tobytes()
 
 
 @settings(max_examples=50)

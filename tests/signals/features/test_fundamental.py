@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -11,12 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from signals.data.calendar import TradingCalendar
 from signals.data.records import F8, I8, ActionKind, Adjusted, CorporateAction, Fundamental, SectorMedian, to_micros
+from signals.features.batch import FactFeatures, SymbolFacts
 from signals.features.concepts import NET_INCOME
-from signals.features.fundamental import FEATURES, SECTORS, WIDTH, FundamentalFacts
+from signals.features.fundamental import FEATURES, SECTORS, WIDTH, FundamentalFacts, features
 from signals.features.point_in_time import F4
 from signals.features.share_basis import ShareBasis, say_once
 
+CALENDAR = TradingCalendar("XNYS")
 NAMES = [feature.name for feature in FEATURES]
 START = datetime(2020, 1, 1, 21, tzinfo=UTC)
 LATER = 800
@@ -29,7 +32,6 @@ class FactInputs:
     close: F8
     sector: Sequence[str | None] | None
     fundamentals: Sequence[Fundamental]
-    sector_medians: Mapping[str, Sequence[SectorMedian]]
     actions: Sequence[CorporateAction]
     adjusted: Adjusted
     currency: str = "USD"
@@ -37,8 +39,10 @@ class FactInputs:
 
 def compute(given_: FactInputs) -> F4:
     shares = ShareBasis.of(given_.actions, given_.adjusted)
-    facts = FundamentalFacts(given_.fundamentals, given_.sector_medians, shares, currency=given_.currency)
-    return facts.compute(given_.time, given_.close, given_.sector)
+    facts = FundamentalFacts(given_.fundamentals, shares, CALENDAR, currency=given_.currency)
+    medians = np.full((len(given_.time), 4), np.nan)
+    session = CALENDAR.closed_by(given_.time)
+    return features(facts.states.at(given_.time), medians, session, given_.close, given_.sector)
 
 
 def on(days: float) -> datetime:
@@ -90,7 +94,6 @@ def inputs(
         close=np.array(close, np.float64),
         sector=None,
         fundamentals=facts,
-        sector_medians={},
         actions=actions,
         adjusted=adjusted,
     )
@@ -125,7 +128,7 @@ def split(effective: float, ratio: float) -> CorporateAction:
         ("revenue_growth", 0.25),
         ("earnings_growth", 0.25),
         ("dividend_yield", 0.025),
-        ("days_since_filing", 10.0),
+        ("sessions_since_filing", 6.0),
     ],
 )
 def test_ratio(name: str, value: float) -> None:
@@ -225,9 +228,10 @@ def test_cover_page_count_wins_over_the_balance_sheets() -> None:
     assert one("ps", inputs((*COMPANY, cover))) == pytest.approx(1.0)
 
 
-def test_days_count_from_the_instant_of_filing() -> None:
-    days = column(compute(inputs(days=(29.99, 30, 30.99, 31), close=(20,) * 4)), "days_since_filing")
-    assert days == [364.0, 0.0, 0.0, 1.0]
+def test_sessions_count_from_the_instant_of_filing() -> None:
+    # Filed at the close of Friday the 31st of January 2020, and before that on the 31st of January 2019.
+    filed = inputs(days=(29.99, 30, 32.99, 33), close=(20,) * 4)
+    assert column(compute(filed), "sessions_since_filing") == [251.0, 0.0, 0.0, 1.0]
 
 
 def test_another_currency_is_not_mixed_in() -> None:
@@ -285,16 +289,15 @@ def test_price_without_meaning_gives_no_ratio() -> None:
 
 
 def test_sector_median_as_known_then() -> None:
-    medians = {
-        "Energy": (SectorMedian("Energy", on(45), pe=20.0), SectorMedian("Energy", on(10), pe=5.0, pb=8.0)),
-        "Utilities": (SectorMedian("Utilities", on(0), pe=2.0),),
-    }
-    given_ = replace(
+    given_, medians = (
         inputs(days=(40, 45, 45, 45), close=(20, 20, 20, 20)),
-        sector=("Energy", "Energy", "Utilities", None),
-        sector_medians=medians,
+        {
+            "Energy": (SectorMedian("Energy", on(45), pe=20.0), SectorMedian("Energy", on(10), pe=5.0, pb=8.0)),
+            "Utilities": (SectorMedian("Utilities", on(0), pe=2.0),),
+        },
     )
-    rows = compute(given_)
+    facts = FactFeatures(SymbolFacts(given_.fundamentals, medians, adjusted=Adjusted.NONE), CALENDAR)
+    rows = facts.at(given_.time, given_.close, np.full(4, np.nan), ("Energy", "Energy", "Utilities", None))
     np.testing.assert_allclose(column(rows, "pe_rel"), [2.0, 0.5, 5.0, np.nan])
     np.testing.assert_allclose(column(rows, "pb_rel"), [0.5, np.nan, np.nan, np.nan])
 
@@ -380,16 +383,14 @@ def test_any_rows_equal_all_rows(
     assert part.tobytes() == whole[chosen].tobytes()
 
 
-@given(FACTS, RANDOM_SPLITS, st.sampled_from(ROWS), st.sampled_from([None, "Energy", "Utilities"]))
-def test_one_row_written_equals_the_row_of_many(
-    facts: tuple[Fundamental, ...], splits: list[CorporateAction], day: float, sector: str | None
+@given(FACTS, RANDOM_SPLITS, st.sampled_from(ROWS))
+def test_one_row_equals_the_row_of_many(
+    facts: tuple[Fundamental, ...], splits: list[CorporateAction], day: float
 ) -> None:
-    medians = {"Energy": (SectorMedian("Energy", on(100), pe=20.0),)}
-    held = FundamentalFacts(facts, medians, ShareBasis.of(splits, Adjusted.NONE))
-    out = np.zeros(WIDTH)
-    held.write(to_micros(on(day)), sector, out)
-    many = held.at(np.array([to_micros(on(row)) for row in ROWS]), (sector,) * len(ROWS))
-    assert out.tobytes() == many[ROWS.index(day)].tobytes()
+    states = FundamentalFacts(facts, ShareBasis.of(splits, Adjusted.NONE), CALENDAR).states
+    many = states.at(np.array([to_micros(on(row)) for row in ROWS]))
+    assert many.shape[1] == WIDTH
+    assert states.row(to_micros(on(day))).tobytes() == many[ROWS.index(day)].tobytes()
 
 
 @settings(max_examples=50)
@@ -476,7 +477,7 @@ def test_apple_does_not_jump_at_its_split(apple: FactInputs, name: str) -> None:
 
 @pytest.mark.real_data
 def test_apple_twelve_months_by_hand(apple: FactInputs) -> None:
-    held = FundamentalFacts(apple.fundamentals, {}, ShareBasis.of((APPLE_SPLIT,), Adjusted.NONE))
+    held = FundamentalFacts(apple.fundamentals, ShareBasis.of((APPLE_SPLIT,), Adjusted.NONE), CALENDAR)
     days = [datetime(2013, 7, 24, 20, tzinfo=UTC), datetime(2013, 7, 25, 20, tzinfo=UTC)]
     days += [datetime(2013, 10, 31, 20, tzinfo=UTC), datetime(2014, 1, 29, 21, tzinfo=UTC)]
     time = np.array([to_micros(day) for day in days])

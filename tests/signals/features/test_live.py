@@ -244,11 +244,11 @@ def test_facts_are_sorted_once_until_they_change(
     made: list[SymbolFacts] = []
 
     class Counted(FactFeatures):
-        def __init__(self, facts: SymbolFacts) -> None:
+        def __init__(self, facts: SymbolFacts, calendar: TradingCalendar) -> None:
             made.append(facts)
-            super().__init__(facts)
+            super().__init__(facts, calendar)
 
-    monkeypatch.setattr("signals.features.live.FactFeatures", Counted)
+    monkeypatch.setattr("signals.features.known.FactFeatures", Counted)
     provider = InMemoryProvider(columns, facts(columns[0]), adjusted=Adjusted.NONE)
     view = live(provider)
     for row in range(586, 590):

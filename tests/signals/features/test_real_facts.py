@@ -21,6 +21,7 @@ from signals.features.point_in_time import F4
 from signals.features.share_basis import ShareBasis
 
 FIRST, LAST = datetime(2022, 1, 3, tzinfo=UTC), datetime(2025, 7, 1, tzinfo=UTC)
+CALENDAR = TradingCalendar("XNYS")
 CUTS = range(60, 860, 100)
 
 # NVDA split 4 for 1 on 2021-07-20 and 10 for 1 on 2024-06-10.
@@ -52,7 +53,8 @@ def time(calendar: TradingCalendar) -> np.ndarray[tuple[int], np.dtype[np.int64]
 
 
 def rows(facts: SymbolFacts, time: np.ndarray[tuple[int], np.dtype[np.int64]]) -> F4:
-    return FactFeatures(facts).at(time, np.linspace(200.0, 900.0, 900)[: len(time)], np.full(len(time), 4e7), None)
+    features = FactFeatures(facts, CALENDAR)
+    return features.at(time, np.linspace(200.0, 900.0, 900)[: len(time)], np.full(len(time), 4e7), None)
 
 
 def as_known(facts: SymbolFacts, until: int, *, poisoned: bool) -> SymbolFacts:
@@ -92,7 +94,7 @@ def test_what_became_known_later_changes_no_bit(
 
 @pytest.mark.real_data
 def test_earnings_a_share_over_a_split(nvidia: SymbolFacts) -> None:
-    held = FundamentalFacts(nvidia.fundamentals, {}, ShareBasis.of(SPLITS, Adjusted.NONE))
+    held = FundamentalFacts(nvidia.fundamentals, ShareBasis.of(SPLITS, Adjusted.NONE), CALENDAR)
     months = [to_micros(datetime(2024, month, 20, 21, tzinfo=UTC)) for month in (5, 6, 12)]
     # The year to January 2024 and its first three quarters were filed before the split of June, the rest after it.
     by_hand = [11.93, (11.93 + 5.98 - 0.82) / 10, 11.93 / 10 + 2.04 - 0.70]
@@ -102,7 +104,7 @@ def test_earnings_a_share_over_a_split(nvidia: SymbolFacts) -> None:
 
 @pytest.mark.real_data
 def test_one_row_is_the_row_of_many(nvidia: SymbolFacts, time: np.ndarray[tuple[int], np.dtype[np.int64]]) -> None:
-    features, volume = FactFeatures(nvidia), np.array([4e7])
+    features, volume = FactFeatures(nvidia, CALENDAR), np.array([4e7])
     whole = features.at(time, np.full(len(time), 500.0), np.full(len(time), 4e7), None)
     for row in CUTS:
         one = features.at(time[row : row + 1], np.array([500.0]), volume, None)
@@ -117,9 +119,10 @@ def test_rows_of_several_symbols_in_one_call(
     now, close, volume = time[600:601], np.array([500.0, 20.0, 3.0]), np.array([4e7, 1e6, np.nan])
     known = np.empty((3, KNOWN))
     for facts, row in zip(several, known, strict=True):
-        FactFeatures(facts).write(int(now[0]), "Energy", row)
-    together = fact_rows(known, np.repeat(now, 3), close, volume, ("Energy",) * 3)
+        FactFeatures(facts, CALENDAR).write(int(now[0]), row)
+    session = CALENDAR.closed_by(np.repeat(now, 3))
+    together = fact_rows(known, np.full((3, 4), np.nan), session, close, volume, ("Energy",) * 3)
     for place, facts in enumerate(several):
         one = slice(place, place + 1)
-        alone = FactFeatures(facts).at(now, close[one], volume[one], ("Energy",))
+        alone = FactFeatures(facts, CALENDAR).at(now, close[one], volume[one], ("Energy",))
         assert alone.tobytes() == together[one].tobytes()

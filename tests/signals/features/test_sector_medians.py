@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signals.config import DataSettings, Settings
+from signals.data.calendar import TradingCalendar
 from signals.data.parquet import read_bars
 from signals.data.provider import InMemoryProvider
 from signals.data.records import (
@@ -27,10 +28,14 @@ from signals.data.records import (
 )
 from signals.data.sec import read_company_facts
 from signals.feature_store import FeatureStore
-from signals.features.sector_medians import FEWEST, sector_medians
+from signals.features.live import LiveFeatures
+from signals.features.sector_medians import FEWEST, known_medians, sector_medians
+from strategy.slices import Slice
 
 START = datetime(2020, 1, 2, 21, tzinfo=UTC)
+CALENDAR = TradingCalendar("XNYS")
 NAMES = ("A", "B", "C", "D", "E")
+SETTINGS = Settings()
 ROWS = 6
 
 
@@ -64,7 +69,7 @@ def make(facts: Sequence[Fact], columns: Sequence[BarColumns] | None = None) -> 
 
 
 def pe(provider: InMemoryProvider, sector: str = "Energy", names: Sequence[str] = NAMES) -> list[float]:
-    return [median.pe for median in sector_medians(provider, names, TIME) if median.symbol == sector]
+    return [median.pe for median in sector_medians(provider, names, TIME, CALENDAR) if median.symbol == sector]
 
 
 def company(*values: float) -> list[Fact]:
@@ -102,7 +107,7 @@ def test_a_company_counts_in_its_sector_as_known_then() -> None:
 
 
 def test_each_is_known_at_its_bar() -> None:
-    found = sector_medians(make(company(1.0, 2.0, 4.0)), NAMES, TIME)
+    found = sector_medians(make(company(1.0, 2.0, 4.0)), NAMES, TIME, CALENDAR)
     assert [median.known_at for median in found] == [on(day) for day in range(ROWS)]
 
 
@@ -137,9 +142,9 @@ def test_what_peers_report_later_changes_nothing(facts: list[Fact], poison: list
     start = [member(name) for name in NAMES]
     past = [fact for fact in facts if fact.known_at <= on(row)]
     future = [_later(fact, row) for fact in poison]
-    clean = sector_medians(make([*start, *past]), NAMES, TIME)
+    clean = sector_medians(make([*start, *past]), NAMES, TIME, CALENDAR)
     wild = [bars(name, [10.0] * (row + 1) + [0.01] * (ROWS - row - 1)) for name in NAMES]
-    poisoned = sector_medians(make([*start, *past, *future], wild), NAMES, TIME)
+    poisoned = sector_medians(make([*start, *past, *future], wild), NAMES, TIME, CALENDAR)
     assert values(poisoned, on(row)) == values(clean, on(row))
 
 
@@ -155,18 +160,54 @@ def _later(fact: Fact, row: int) -> Fact:
 @given(FACTS, st.integers(0, ROWS - 1))
 def test_one_instant_equals_many(facts: list[Fact], row: int) -> None:
     provider = make([*(member(name) for name in NAMES), *facts])
-    many = [each for each in sector_medians(provider, NAMES, TIME) if each.known_at == on(row)]
-    one = sector_medians(provider, NAMES, TIME[row : row + 1])
+    many = [each for each in sector_medians(provider, NAMES, TIME, CALENDAR) if each.known_at == on(row)]
+    one = sector_medians(provider, NAMES, TIME[row : row + 1], CALENDAR)
     assert values(one, on(row)) == values(many, on(row))
 
 
 def test_features_are_relative_to_the_loaded_median(tmp_path: Path) -> None:
     provider = make(company(1.0, 2.0, 4.0))
-    provider.load(facts=sector_medians(provider, NAMES, TIME))
+    provider.load(facts=sector_medians(provider, NAMES, TIME, CALENDAR))
     store = FeatureStore(Settings(data=DataSettings(features_dir=tmp_path)))
     frame = store.get_features(["A", "B"], None, None, provider)
     assert frame["pe_rel"].to_numpy()[:ROWS].tolist() == [2.0] * ROWS
     assert frame["pe_rel"].to_numpy()[ROWS:].tolist() == [1.0] * ROWS
+
+
+def test_medians_are_of_the_providers_universe_whoever_is_asked_for(tmp_path: Path) -> None:
+    provider, settings_ = make(company(1.0, 2.0, 4.0)), Settings(data=DataSettings(features_dir=tmp_path))
+    alone = FeatureStore(settings_).get_features(["A"], None, None, provider)["pe_rel"]
+    assert alone.to_numpy().tolist() == [2.0] * ROWS
+    provider.load(facts=[earned("A", 4.0, known=2.5, end=-1)])
+    assert FeatureStore(settings_).get_features(["A"], None, None, provider)["pe_rel"].iloc[-1] == 1.0
+
+
+def test_a_median_that_was_given_is_not_taken_anew() -> None:
+    provider = make([*company(1.0, 2.0, 4.0), SectorMedian("Energy", on(3), pe=4.0)])
+    assert [median.pe for median in known_medians(provider, CALENDAR)["Energy"]] == [4.0]
+
+
+@settings(max_examples=25, deadline=None)
+@given(FACTS, st.lists(st.sampled_from(NAMES), max_size=3), st.integers(0, ROWS - 1), st.booleans())
+def test_live_takes_them_over_the_slice(facts: list[Fact], absent: list[str], row: int, given_: bool) -> None:
+    """Bars that did not come, and one that came late, move their peers as they do in batch."""
+    columns = [bars(name) if name not in absent else _without(bars(name), row) for name in NAMES]
+    medians = [SectorMedian("Energy", on(2), pe=9.0)] if given_ else []
+    provider = make([*(member(name) for name in NAMES), *facts, *medians], columns)
+    store, live = FeatureStore(SETTINGS), LiveFeatures(NAMES, SETTINGS.data, provider)
+    whole = {name: store.history(name, provider) for name in NAMES}
+    for now in range(ROWS):
+        held = {one.symbol: one.between(None, on(now)).bars() for one in columns}
+        there = {name: each[-1] for name, each in held.items() if each and each[-1].timestamp == on(now)}
+        early = dict(list(there.items())[1:])
+        live.update(Slice(on(now), early), held)
+        found = live.update(Slice(on(now), there), held)
+        for name, values in zip(found.symbols, found.values, strict=True):
+            assert values.tobytes() == whole[name].loc[on(now)].to_numpy(np.float32).tobytes()
+
+
+def _without(columns: BarColumns, row: int) -> BarColumns:
+    return BarColumns(columns.symbol, np.delete(columns.time, row), np.delete(columns.values, row, axis=0))
 
 
 @pytest.mark.real_data
@@ -187,7 +228,7 @@ def test_real_companies(real_data: Path) -> None:
     members = [Membership(name, since, "sector:Tech", since) for name in names]
     provider = table.provider([*facts, *whole, *members])
     time = table.columns["AAPL"].time[::50]
-    medians = sector_medians(provider, names, time)
+    medians = sector_medians(provider, names, time, CALENDAR)
     store = FeatureStore(Settings())
     for median in medians[-5:]:
         one = [
