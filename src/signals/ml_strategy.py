@@ -151,7 +151,10 @@ class MLSignalStrategy(BaseStrategy):
         newest = {symbol: bars[-1] for symbol in listed if (bars := data[symbol])}
         if not newest:
             return None
-        timestamp = max(bar.timestamp for bar in newest.values())
+        stamps = [bar.timestamp for bar in newest.values()]
+        timestamp = max(stamps)
+        if stamps.count(timestamp) == len(stamps):
+            return Slice(timestamp, newest, frozenset())
         current = {symbol: bar for symbol, bar in newest.items() if bar.timestamp == timestamp}
         return Slice(timestamp, current, frozenset(newest.keys() - current.keys()))
 

@@ -20,7 +20,6 @@ from typing import Any, Self
 from signals.errors import EventConflict, EventLogError
 from signals.events.codec import decode_decision, encode_decision
 from signals.events.schema import Decision, Event, EventKind
-from strategy.signal import canonical_json
 
 __all__ = ["EventLog"]
 
@@ -71,10 +70,9 @@ class EventLog:
         key = (decision.strategy_name, _text(decision.timestamp), int(decision.shadow))
         body = encode_decision(decision)
         with self._transaction() as db:
-            there = db.execute("SELECT body FROM decisions WHERE strategy=? AND at=? AND shadow=?", key).fetchone()
-            if there is None:
-                db.execute("INSERT INTO decisions VALUES (?, ?, ?, ?)", (*key, body))
-            elif there[0] != body:
+            added = db.execute("INSERT INTO decisions VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", (*key, body))
+            query = "SELECT body FROM decisions WHERE strategy=? AND at=? AND shadow=?"
+            if not added.rowcount and db.execute(query, key).fetchone()[0] != body:
                 raise EventConflict(
                     f"{key[0]!r} at {key[1]}: expected the decision that is recorded, was another; a slice is decided "
                     "once, so replay into a log of its own"
@@ -225,7 +223,7 @@ def _insert(db: sqlite3.Connection, events: Sequence[Event]) -> int:
     now = _text(datetime.now(UTC))
     new = 0
     for event in events:
-        row = (event.kind.value, event.version, _text(event.at), canonical_json(dict(event.body)))
+        row = (event.kind.value, event.version, _text(event.at), event.text)
         added = db.execute(
             "INSERT INTO events(id, kind, version, at, recorded_at, body) VALUES (?, ?, ?, ?, ?, ?) "
             "ON CONFLICT(id) DO NOTHING",

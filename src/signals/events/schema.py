@@ -66,6 +66,11 @@ class Event:
     id
         32 hexadecimal digits derived from kind, `at` and body when left empty, so that the same event recorded twice
         is one event.
+
+    Attributes
+    ----------
+    text
+        The body as canonical JSON.
     """
 
     kind: EventKind
@@ -73,14 +78,17 @@ class Event:
     body: Mapping[str, JSON]
     version: int = SCHEMA_VERSION
     id: str = ""
+    text: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.at.tzinfo is None:
             raise ValueError(f"event of kind {self.kind.value}: expected an aware time, was {self.at.isoformat()}")
+        body = dict(self.body)
+        object.__setattr__(self, "text", canonical_json(body))
         if not self.id:
-            text = canonical_json([self.kind.value, self.at.isoformat(), dict(self.body)])
+            text = f'["{self.kind.value}","{self.at.isoformat()}",{self.text}]'  # canonical JSON of the three
             object.__setattr__(self, "id", hashlib.sha256(text.encode()).hexdigest()[:32])
-        object.__setattr__(self, "body", MappingProxyType(dict(self.body)))
+        object.__setattr__(self, "body", MappingProxyType(body))
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,11 @@ class Reference(_Part):
         return tuple((place, name) for place, name in enumerate(self.columns) if name in self.edges)
 
     @cached_property
+    def unwatched(self) -> NDArray[np.bool_]:
+        """Whether each column is not watched, shape (columns,)."""
+        return np.array([name not in self.edges for name in self.columns], np.bool_)
+
+    @cached_property
     def window(self) -> int:
         """Dates of the windows that the null was measured with; 1 where nothing is watched."""
         return max((null.window for null in self.null.values()), default=1)
@@ -125,24 +130,16 @@ def bin_counts(reference: Reference, values: F4) -> U2:
     U2
         Shape (columns, BINS). A row sums to n; rows of unwatched columns are 0.
     """
-    missing = _count(np.isnan(values))
-    counts = np.zeros((len(reference.columns), BINS), np.uint16)
-    above = len(values) - missing
-    # NaN is above nothing, so what lies above each edge is counted without looking at it again.
-    for place, edges in enumerate(reference.edge_rows):
-        over = _count(values > edges)
-        counts[:, place] = above - over
-        above = over
-    counts[:, DECILES - 1] = above
-    counts[:, -1] = missing
-    counts[[place for place, name in enumerate(reference.columns) if name not in reference.edges]] = 0
+    from signals.ml.counting import count_above
+
+    above = np.zeros((BINS, len(reference.columns)), np.int64)
+    count_above(np.ascontiguousarray(values, np.float32), reference.edge_rows, above[1:])
+    above[0] = len(values) - above[-1]  # NaN is above nothing
+    counts = np.empty((len(reference.columns), BINS), np.uint16)
+    counts[:, : DECILES - 1] = (above[:-2] - above[1:-1]).T
+    counts[:, DECILES - 1 :] = above[-2:].T
+    counts[reference.unwatched] = 0
     return counts
-
-
-def _count(mask: NDArray[np.bool_]) -> U2:
-    # Row by row into 16 bits: twice as fast as counting what is true down each column.
-    counted: U2 = np.add.reduce(mask.view(np.uint8), axis=0, dtype=np.uint16)
-    return counted
 
 
 def psi(expected: F8, actual: F8, floor: float = FLOOR) -> F8:

@@ -32,6 +32,7 @@ class InputWatch:
         self._shape = np.array([null.shape for null in nulls])
         self._scale = np.array([null.scale for null in nulls])
         self._rate = settings.fdr
+        self._suspect = _quantiles(self._shape, self._scale, settings.fdr)
         self._whole = (len(reference.columns), BINS)
         self._expected = reference.matrix[self.places]
         self._ring: I8 = np.zeros((self.window, len(self.names), BINS), np.int64)
@@ -59,8 +60,22 @@ class InputWatch:
     def _p_values(self, values: F8) -> F8:
         from scipy.special import gammaincc
 
-        # Without a null that varies (shape 0), the fixed threshold alone decides.
-        known = self._shape > 0
-        p: F8 = np.zeros(len(values))
-        p[known] = gammaincc(self._shape[known], values[known] / self._scale[known])
+        # What is above the rate is no discovery and makes no other one: only how small the small ones are is looked up.
+        p: F8 = np.ones(len(values))
+        small = np.flatnonzero(values >= self._suspect)
+        if len(small):
+            known = self._shape[small] > 0
+            p[small[~known]] = 0.0  # without a null that varies the fixed threshold alone decides
+            small = small[known]
+            p[small] = gammaincc(self._shape[small], values[small] / self._scale[small])
         return p
+
+
+def _quantiles(shape: F8, scale: F8, rate: float) -> F8:
+    """Return a little less than the PSI that is exceeded at `rate` under each null; 0 for a null of shape 0."""
+    from scipy.special import gammainccinv
+
+    known = shape > 0
+    quantiles = np.zeros(len(shape))
+    quantiles[known] = gammainccinv(shape[known], rate) * scale[known] * (1 - 1e-6)
+    return quantiles

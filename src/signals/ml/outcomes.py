@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
@@ -81,7 +82,8 @@ def _matured(made: Decision, now: Decision, target: Target) -> Matured:
     moves = now.closes[there] / made.closes[here] - 1.0
     labels = _classes(moves, target)
     right = made.probabilities[here].argmax(axis=1) == labels
-    place = {made.symbols[row]: number for number, row in enumerate(here.tolist())} if made.signals else {}
+    rows = ((signal, bisect_left(made.symbols, signal.symbol)) for signal in made.signals)  # symbols are sorted
+    place = {signal.symbol: int(np.searchsorted(here, row)) for signal, row in rows if row in here}
     events = [
         Event(
             EventKind.OUTCOME,
