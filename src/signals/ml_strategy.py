@@ -199,7 +199,8 @@ class MLSignalStrategy(BaseStrategy):
         symbols = tuple(compress(rows.symbols, ready))
         if not all(ready):
             abstained[Abstention.WARMING_UP] = tuple(sorted(set(rows.symbols) - set(symbols)))
-        features = rows.values[rows.ready].take(columns, axis=1)
+        # Where all are ready nothing is copied twice.
+        features = (rows.values if all(ready) else rows.values[rows.ready]).take(columns, axis=1)
         probabilities = bundle.predict(features) if symbols else np.empty((0, 3), np.float64)
         signals = self._signals(slice_.timestamp, symbols, probabilities, features, bundle, abstained)
         decision = Decision(

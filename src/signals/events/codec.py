@@ -1,7 +1,8 @@
 """A decision as bytes and back, bit for bit: a JSON header and raw little-endian arrays, nothing pickled.
 
-Layout: 8 bytes of magic, the header's length as ``uint32``, the header (canonical JSON), then closes (``<f8``),
-probabilities (``<f4``) and bin counts (``<u2``) in C order. Every size is known from the header and checked.
+Layout: 8 bytes of magic, the header's length as ``uint32``, the header (canonical JSON), the names of symbols and then
+of those that abstained by reason (UTF-8, a zero byte between them), then closes (``<f8``), probabilities (``<f4``) and
+bin counts (``<u2``) in C order. Every size is known from the header and checked.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import json
 import math
 import struct
+from collections.abc import Sequence
 from datetime import datetime
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -21,7 +24,8 @@ from strategy.signal import Signal, SignalDirection, canonical_json
 
 __all__ = ["decode_decision", "encode_decision"]
 
-_MAGIC = b"VANEDEC1"
+_MAGIC = b"VANEDEC2"
+_BETWEEN = "\0"
 _LENGTH = struct.Struct("<I")
 _ARRAYS = (("closes", "<f8"), ("probabilities", "<f4"), ("bin_counts", "<u2"))
 
@@ -32,21 +36,28 @@ def encode_decision(decision: Decision) -> bytes:
     Raises
     ------
     ValueError
-        If a signal's metadata holds NaN or an infinity, which JSON cannot name.
+        If a signal's metadata holds NaN or an infinity, which JSON cannot name, or a symbol a zero byte.
     """
     arrays = {name: np.ascontiguousarray(getattr(decision, name), kind) for name, kind in _ARRAYS}
+    abstained = sorted(decision.abstained.items())
+    listed = [*decision.symbols, *chain.from_iterable(names for _, names in abstained)]
+    names = _BETWEEN.join(listed)
+    if names.count(_BETWEEN) != max(len(listed) - 1, 0):
+        raise ValueError("expected symbols without zero bytes, was one that holds some")
+    text = names.encode()
     header = {
         "timestamp": decision.timestamp.isoformat(),
         "strategy": decision.strategy_name,
         "model_version": decision.model_version,
         "shadow": decision.shadow,
-        "symbols": list(decision.symbols),
-        "abstained": {reason.value: list(names) for reason, names in decision.abstained.items()},
+        "symbols": len(decision.symbols),
+        "abstained": [[reason.value, len(absent)] for reason, absent in abstained],
+        "names": len(text),
         "signals": [signal.to_json() for signal in decision.signals],
         "shapes": {name: list(array.shape) for name, array in arrays.items()},
     }
-    text = canonical_json(header).encode()
-    return b"".join([_MAGIC, _LENGTH.pack(len(text)), text, *(array.tobytes() for array in arrays.values())])
+    head = canonical_json(header).encode()
+    return b"".join([_MAGIC, _LENGTH.pack(len(head)), head, text, *(array.tobytes() for array in arrays.values())])
 
 
 def decode_decision(body: bytes) -> Decision:
@@ -63,19 +74,31 @@ def decode_decision(body: bytes) -> Decision:
     end = start + _LENGTH.unpack_from(body, len(_MAGIC))[0]
     try:
         header = json.loads(body[start:end])
+        start, end = end, end + header["names"]
+        symbols, *absent = _names(body[start:end], [header["symbols"], *(count for _, count in header["abstained"])])
         arrays = _arrays(body[end:], header["shapes"])
         return Decision(
             datetime.fromisoformat(header["timestamp"]),
             header["strategy"],
             header["model_version"],
             header["shadow"],
-            tuple(header["symbols"]),
+            symbols,
             **arrays,
-            abstained={Abstention(reason): tuple(names) for reason, names in header["abstained"].items()},
+            abstained={
+                Abstention(reason): names for (reason, _), names in zip(header["abstained"], absent, strict=True)
+            },
             signals=tuple(_signal(fields) for fields in header["signals"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise EventLogError(f"the bytes of a decision are damaged: {error}; restore the event log's file") from error
+
+
+def _names(text: bytes, counts: Sequence[int]) -> list[tuple[str, ...]]:
+    found = text.decode().split(_BETWEEN) if text else []
+    if len(found) != sum(counts):
+        raise ValueError(f"expected {sum(counts)} names, were {len(found)}")
+    names = iter(found)
+    return [tuple(islice(names, count)) for count in counts]
 
 
 def _arrays(body: bytes, shapes: dict[str, list[int]]) -> dict[str, NDArray[Any]]:

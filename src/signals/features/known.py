@@ -54,7 +54,7 @@ class KnownFacts:
     Attributes
     ----------
     bases
-        By slot.
+        By symbol.
     price, volume
         What to multiply a bar's prices by and divide its volume by, shape (slots,).
     rows
@@ -64,7 +64,7 @@ class KnownFacts:
     def __init__(self, provider: DataProvider | None, calendar: TradingCalendar) -> None:
         self._provider = provider
         self._calendar = calendar
-        self.bases: list[Basis] = []
+        self.bases: dict[str, Basis] = {}
         self.price, self.volume = np.ones(0), np.ones(0)
         self.rows = np.empty((0, KNOWN))
         self._until = np.empty(0, np.int64)
@@ -72,9 +72,10 @@ class KnownFacts:
         self._held: dict[str, _Held] = {}
         self._medians: dict[str, tuple[Sequence[SectorMedian], States | None]] = {}
 
-    def admit(self, count: int) -> None:
-        """Make room for `count` more symbols."""
-        self.bases += [_UNKNOWN] * count
+    def admit(self, symbols: Sequence[str]) -> None:
+        """Make room for more symbols, in slots that follow."""
+        self.bases |= dict.fromkeys(symbols, _UNKNOWN)
+        count = len(symbols)
         self.price, self.volume = np.append(self.price, np.ones(count)), np.append(self.volume, np.ones(count))
         self.rows = np.concatenate([self.rows, np.full((count, KNOWN), np.nan)])
         self._until = np.append(self._until, np.full(count, NEVER))
@@ -108,7 +109,7 @@ class KnownFacts:
             changes = np.concatenate([features.changes, basis.changes(facts.actions), sector_changes(provider, symbol)])
             held = self._held[symbol] = _Held(facts, features, np.unique(changes))
         steps = basis.applied(facts.actions, facts.adjusted, time)
-        self.bases[slot] = Basis(steps, provider.sector(symbol, from_micros(time)))
+        self.bases[symbol] = Basis(steps, provider.sector(symbol, from_micros(time)))
         price, volume = basis.factors(steps, np.array([time]))
         self.price[slot], self.volume[slot] = price[0], volume[0]
         held.features.write(time, self.rows[slot])

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
-from itertools import chain
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -33,7 +32,7 @@ from strategy.slices import Slice
 __all__ = ["LiveFeatures", "Rows"]
 
 _VOLUME, _MARKET = 4, 5
-_VALUES = attrgetter("open", "high", "low", "close", "volume")
+_VALUES = tuple(map(attrgetter, ("open", "high", "low", "close", "volume")))
 
 
 class Rows(NamedTuple):
@@ -102,8 +101,8 @@ class LiveFeatures:
         self._ends = np.zeros(0, np.int64)
         self._states = np.zeros((0, kernels.N_STATE))
         self._rows = np.zeros((0, len(CATALOGUE) + len(self._calculators)), np.float32)
-        self._seen: list[OHLCV | None] = []
-        self._bases: list[Basis | None] = []
+        self._seen: dict[str, OHLCV] = {}
+        self._bases: dict[str, Basis] = {}
         self._references = tuple(dict.fromkeys((settings.market, settings.volatility, *settings.sector_etfs.values())))
         self._joined: dict[str, OHLCV | None] = {}
         self._newest: int | None = None
@@ -121,16 +120,14 @@ class LiveFeatures:
             for held in (self._buffers, self._ends, self._states, self._rows)
         )
         self._rows[-len(fresh) :] = np.nan
-        self._seen += [None] * len(fresh)
-        self._bases += [None] * len(fresh)
-        self._known.admit(len(fresh))
+        self._known.admit(fresh)
 
     def reset(self, symbol: str | None = None) -> None:
         """Forget the state of `symbol` (None: of all); the next update rebuilds it."""
         if symbol is None:
-            self._seen = [None] * len(self._seen)
-        elif symbol in self._slots:
-            self._seen[self._slots[symbol]] = None
+            self._seen.clear()
+        else:
+            self._seen.pop(symbol, None)
 
     def update(self, slice_: Slice, data: Mapping[str, Sequence[OHLCV]]) -> Rows:
         """Return the rows of the members that have a bar at the slice's instant; idempotent for a slice.
@@ -148,38 +145,41 @@ class LiveFeatures:
             for symbol, bar in slice_.bars.items()
             if symbol in self._slots and (bars := data.get(symbol)) and (bars[-1] is bar or bars[-1].timestamp == now)
         }
-        slots = np.array([self._slots[symbol] for symbol in current], np.int64)
-        self._known.follow(tuple(current), slots, time)
+        symbols = tuple(current)
+        slots = np.array(list(map(self._slots.__getitem__, symbols)), np.int64)
+        self._known.follow(symbols, slots, time)
         newest = [bars[-1] for bars in current.values()]
-        stepped, rebuilt = self._told_apart(slots.tolist(), newest, current.values())
+        stepped, rebuilt = self._told_apart(symbols, newest, current.values())
         for place in rebuilt:
-            self._rebuild(int(slots[place]), current[newest[place].symbol], data)
+            self._rebuild(int(slots[place]), current[symbols[place]], data)
         self._step(slots[stepped], [newest[place] for place in stepped], levels)
         if stepped or rebuilt:
-            self._complete(slots[[*stepped, *rebuilt]], data, time)
-            self._write_facts(slots, newest, time)
+            fresh = [*stepped, *rebuilt]
+            self._complete([symbols[place] for place in fresh], slots[fresh], data, time)
+            self._write_facts(symbols, slots, newest, time)
         self.rebuilds += len(rebuilt)
-        ready = np.array([len(bars) > self._warmup for bars in current.values()], np.bool_)
-        return Rows(tuple(current), self._rows[slots], ready, tuple(newest[place].symbol for place in rebuilt))
+        ready = np.array(list(map(len, current.values())), np.int64) > self._warmup
+        return Rows(symbols, self._rows.take(slots, axis=0), ready, tuple(symbols[place] for place in rebuilt))
 
     def _told_apart(
-        self, slots: list[int], newest: Sequence[OHLCV], histories: Collection[Sequence[OHLCV]]
+        self, symbols: tuple[str, ...], newest: list[OHLCV], histories: Collection[Sequence[OHLCV]]
     ) -> tuple[list[int], list[int]]:
         """Return the places of symbols that take one step, and of those that must be rebuilt; remember their bars."""
         before = [bars[-2] if len(bars) > 1 else _NOTHING for bars in histories]
-        seen, under = [self._seen[slot] for slot in slots], [self._known.bases[slot] for slot in slots]
-        stepped, rebuilt = list(range(len(slots))), []
+        seen, under = list(map(self._seen.get, symbols)), list(map(self._known.bases.__getitem__, symbols))
         # Lists compare by identity first. This holds at every bar but after a gap, a restart or a split.
-        if seen != before or under != [self._bases[slot] for slot in slots]:
-            stepped = []
-            for place, slot in enumerate(slots):
-                follows = seen[place] == before[place]
-                if follows and self._rests_on(slot, under[place]):
-                    stepped.append(place)
-                elif follows or seen[place] != newest[place]:
-                    rebuilt.append(place)
+        if seen == before and under == list(map(self._bases.get, symbols)):
+            self._seen.update(zip(symbols, newest, strict=True))
+            return list(range(len(symbols))), []
+        stepped, rebuilt = [], []
+        for place, symbol in enumerate(symbols):
+            follows = seen[place] == before[place]
+            if follows and self._rests_on(symbol, under[place]):
+                stepped.append(place)
+            elif follows or seen[place] != newest[place]:
+                rebuilt.append(place)
         for place in (*stepped, *rebuilt):
-            self._seen[slots[place]], self._bases[slots[place]] = newest[place], under[place]
+            self._seen[symbols[place]], self._bases[symbols[place]] = newest[place], under[place]
         return stepped, rebuilt
 
     def _follow_references(self, time: int, data: Mapping[str, Sequence[OHLCV]]) -> dict[str, float]:
@@ -195,16 +195,16 @@ class LiveFeatures:
         self._newest = time
         return levels
 
-    def _rests_on(self, slot: int, under: Basis) -> bool:
+    def _rests_on(self, symbol: str, under: Basis) -> bool:
         """Whether the rows so far stay what they are: the same sector series, and no jump among them come or gone."""
-        before, seen = self._bases[slot], self._seen[slot]
+        before, seen = self._bases.get(symbol), self._seen.get(symbol)
         if before is None or seen is None or self._etf(before.sector) != self._etf(under.sector):
             return False
         time = to_micros(seen.timestamp)
         return _until(before.steps, time) == _until(under.steps, time)
 
     def _rebuild(self, slot: int, bars: Sequence[OHLCV], data: Mapping[str, Sequence[OHLCV]]) -> None:
-        inputs = self._inputs(_tail(bars[-1].symbol, bars, WARMUP), slot, data)
+        inputs = self._inputs(_tail(bars[-1].symbol, bars, WARMUP), data)
         out = np.empty((len(inputs), self._kernels.N_FEATURES), np.float32)
         self._states[slot] = 0.0
         self._kernels.run(inputs, 0, self._states[slot], out)
@@ -213,40 +213,39 @@ class LiveFeatures:
         self._ends[slot] = len(kept)
         self._rows[slot, KERNEL] = out[-1]
 
-    def _inputs(self, past: BarColumns, slot: int, data: Mapping[str, Sequence[OHLCV]]) -> F8:
-        under = self._known.bases[slot]
+    def _inputs(self, past: BarColumns, data: Mapping[str, Sequence[OHLCV]]) -> F8:
+        under = self._known.bases[past.symbol]
         names = (self._settings.market, self._settings.volatility, self._etf(under.sector))
         market, volatility, sector = (_tail(name, data.get(name, ()), self._warmup) for name in names)
         return kernel_bars(past, under.steps, (market, volatility, sector), self._calendar)
 
     def _step(self, slots: I8, newest: Sequence[OHLCV], levels: Mapping[str, float]) -> None:
         rows = np.empty((len(newest), 8))
-        values = chain.from_iterable(map(_VALUES, newest))
-        rows[:, :_MARKET] = np.fromiter(values, np.float64, _MARKET * len(newest)).reshape(-1, _MARKET)
+        for place, values in enumerate(_VALUES):
+            rows[:, place] = np.fromiter(map(values, newest), np.float64, len(newest))
         rows[:, :_VOLUME] *= self._known.price[slots, None]
         rows[:, _VOLUME] /= self._known.volume[slots]
         rows[:, _MARKET:] = levels[self._settings.market], levels[self._settings.volatility], np.nan
         if self._settings.sector_etfs:
-            etfs = (self._etf(self._known.bases[slot].sector) for slot in slots.tolist())
+            etfs = (self._etf(self._known.bases[bar.symbol].sector) for bar in newest)
             rows[:, -1] = [levels.get(etf, np.nan) for etf in etfs]
         out = np.empty((len(newest), self._kernels.N_FEATURES), np.float32)
         self._kernels.step(self._buffers, self._ends, slots, rows, self._states, out)
         self._rows[slots, KERNEL] = out
 
-    def _complete(self, slots: I8, data: Mapping[str, Sequence[OHLCV]], time: int) -> None:
+    def _complete(self, symbols: Sequence[str], slots: I8, data: Mapping[str, Sequence[OHLCV]], time: int) -> None:
         """Write the calendar's features and the user's own into the rows of symbols that have a new bar."""
         self._rows[slots, TEMPORAL] = temporal.compute(np.array([time]), self._calendar)
-        for slot in slots.tolist() if len(self._calculators) else ():
-            symbol = self._seen[slot].symbol
+        for symbol, slot in zip(symbols, slots, strict=True) if len(self._calculators) else ():
             past = _tail(symbol, data[symbol], self._calculators.lookback)
-            inputs = self._inputs(past, slot, data)
+            inputs = self._inputs(past, data)
             self._rows[slot, TEMPORAL.stop :] = self._calculators.compute(symbol, past.time, inputs)[-1]
 
-    def _write_facts(self, slots: I8, newest: Sequence[OHLCV], time: int) -> None:
+    def _write_facts(self, symbols: Sequence[str], slots: I8, newest: Sequence[OHLCV], time: int) -> None:
         """Write the facts' features of every symbol of the slice: one that came late moves its peers' medians."""
         if self._provider is None:
             return
-        known, sectors = self._known.rows[slots], [self._known.bases[slot].sector for slot in slots.tolist()]
+        known, sectors = self._known.rows[slots], [self._known.bases[symbol].sector for symbol in symbols]
         close = np.array([bar.close for bar in newest])
         medians = self._known.medians(sectors, slots, close, time)
         session = self._calendar.closed_by(np.full(len(slots), time))

@@ -12,10 +12,12 @@ from hypothesis.extra.numpy import arrays
 
 from signals.errors import EventLogError
 from signals.events.codec import decode_decision, encode_decision
-from signals.events.schema import Decision
+from signals.events.schema import Abstention, Decision
 from strategy.signal import Signal, SignalDirection
 
 AT = datetime(2024, 1, 2, 21, tzinfo=UTC)
+
+NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
 
 
 def same(one: Decision, other: Decision) -> bool:
@@ -40,7 +42,9 @@ def test_round_trip_of_an_empty_decision() -> None:
     closes=arrays(np.float64, 3),
     probabilities=arrays(np.float32, (3, 3)),
     counts=arrays(np.uint16, (2, 11)),
-    names=st.lists(st.text(min_size=1), min_size=3, max_size=3),
+    names=st.lists(
+        st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1), min_size=3, max_size=3
+    ),
     strength=st.floats(0, 1),
 )
 def test_round_trip_is_exact(
@@ -53,6 +57,25 @@ def test_round_trip_is_exact(
     back = decode_decision(encode_decision(decision))
     assert same(decision, back)
     assert encode_decision(back) == encode_decision(decision)
+
+
+def test_names_that_would_run_together_are_refused(make_decision: Callable[..., Decision]) -> None:
+    with pytest.raises(ValueError, match="zero bytes"):
+        encode_decision(replace(make_decision(), abstained={Abstention.NO_BAR: ("A\0B",)}))
+
+
+def test_abstentions_come_back_in_any_order(make_decision: Callable[..., Decision]) -> None:
+    reasons = {Abstention.WARMING_UP: ("C",), Abstention.NO_BAR: ("A", "B")}
+    one, other = (
+        replace(make_decision(), abstained=dict(order)) for order in (reasons.items(), sorted(reasons.items()))
+    )
+    assert decode_decision(encode_decision(one)).abstained == reasons
+    assert encode_decision(one) == encode_decision(other)
+
+
+def test_missing_names_are_refused(make_decision: Callable[..., Decision]) -> None:
+    with pytest.raises(EventLogError, match="names"):
+        decode_decision(encode_decision(make_decision()).replace(b"S000\0", b"S000+", 1))
 
 
 def test_strided_arrays_encode_like_contiguous_ones(make_decision: Callable[..., Decision]) -> None:
