@@ -88,7 +88,7 @@ class TradingCalendar:
         position = int(self.session_index(np.array([to_micros(timestamp)]))[0]) + sessions
         return from_micros(int(self.closes[self._inside(position, timestamp.isoformat())]))
 
-    def closed_by(self, micros: I8) -> I8:
+    def closed_by(self, micros: I8 | int) -> I8:
         """Return how many of the calendar's sessions had closed by each instant; any instant, shape as given."""
         return np.asarray(np.searchsorted(self.closes, micros, side="right"), np.int64)
 

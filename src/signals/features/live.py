@@ -8,8 +8,10 @@ its last `WARMUP` + 1 bars, and is counted. A host that restates deeper history 
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -25,7 +27,7 @@ from signals.features.batch import FACTS, KERNEL, TEMPORAL, fact_rows, kernel_ba
 from signals.features.calculators import Calculators
 from signals.features.catalog import CATALOGUE, WARMUP
 from signals.features.known import Basis, KnownFacts
-from signals.features.references import join
+from signals.features.references import in_force
 from strategy.bars import OHLCV
 from strategy.slices import Slice
 
@@ -56,6 +58,7 @@ class Rows(NamedTuple):
     rebuilt: tuple[str, ...]
 
 
+_TIME = attrgetter("timestamp")
 _NOTHING = object()
 """Stands where there is no bar before the newest."""
 
@@ -105,15 +108,15 @@ class LiveFeatures:
         self._bases: dict[str, Basis] = {}
         self._references = tuple(dict.fromkeys((settings.market, settings.volatility, *settings.sector_etfs.values())))
         self._joined: dict[str, OHLCV | None] = {}
-        self._newest: int | None = None
+        self._newest: datetime | None = None
         self.rebuilds = 0
         self.admit(members)
 
     def admit(self, symbols: Collection[str]) -> None:
         """Compute these symbols too, from now on; the state of the others stays."""
-        fresh = sorted(set(symbols) - self._slots.keys())
-        if not fresh:
+        if all(map(self._slots.__contains__, symbols)):
             return
+        fresh = sorted(set(symbols) - self._slots.keys())
         self._slots |= {symbol: len(self._slots) + place for place, symbol in enumerate(fresh)}
         self._buffers, self._ends, self._states, self._rows = (
             np.concatenate([held, np.zeros((len(fresh), *held.shape[1:]), held.dtype)])
@@ -139,7 +142,7 @@ class LiveFeatures:
         """
         now = slice_.timestamp
         time = to_micros(now)
-        levels = self._follow_references(time, data)
+        levels = self._follow_references(now, data)
         current = {
             symbol: bars
             for symbol, bar in slice_.bars.items()
@@ -158,7 +161,7 @@ class LiveFeatures:
             self._complete([symbols[place] for place in fresh], slots[fresh], data, time)
             self._write_facts(symbols, slots, newest, time)
         self.rebuilds += len(rebuilt)
-        ready = np.array(list(map(len, current.values())), np.int64) > self._warmup
+        ready = np.array([len(bars) > self._warmup for bars in current.values()], np.bool_)
         return Rows(symbols, self._rows.take(slots, axis=0), ready, tuple(symbols[place] for place in rebuilt))
 
     def _told_apart(
@@ -182,18 +185,19 @@ class LiveFeatures:
             self._seen[symbols[place]], self._bases[symbols[place]] = newest[place], under[place]
         return stepped, rebuilt
 
-    def _follow_references(self, time: int, data: Mapping[str, Sequence[OHLCV]]) -> dict[str, float]:
+    def _follow_references(self, now: datetime, data: Mapping[str, Sequence[OHLCV]]) -> dict[str, float]:
         """Return each reference's level as of now; forget everything where what was joined before has changed."""
-        levels = {}
         for symbol in self._references:
             bars = data.get(symbol, ())
             if self._newest is not None and _as_of(bars, self._newest) != self._joined.get(symbol):
                 self.reset()
-            newest = self._joined[symbol] = _as_of(bars, time)
-            columns = None if newest is None else BarColumns.of(symbol, [newest])
-            levels[symbol] = float(join(np.array([time]), columns, self._calendar)[0])
-        self._newest = time
-        return levels
+            self._joined[symbol] = _as_of(bars, now)
+        self._newest = now
+        newest = {symbol: bar for symbol, bar in self._joined.items() if bar is not None}
+        time = np.array([to_micros(bar.timestamp) for bar in newest.values()], np.int64)
+        known = in_force(to_micros(now), time, self._calendar).tolist()
+        levels = {symbol: bar.close for (symbol, bar), there in zip(newest.items(), known, strict=True) if there}
+        return dict.fromkeys(self._references, math.nan) | levels
 
     def _rests_on(self, symbol: str, under: Basis) -> bool:
         """Whether the rows so far stay what they are: the same sector series, and no jump among them come or gone."""
@@ -256,8 +260,8 @@ class LiveFeatures:
         return self._settings.sector_etfs.get(sector or "", "")
 
 
-def _as_of(bars: Sequence[OHLCV], time: int) -> OHLCV | None:
-    place = bisect_right(bars, time, key=lambda bar: to_micros(bar.timestamp))
+def _as_of(bars: Sequence[OHLCV], now: datetime) -> OHLCV | None:
+    place = bisect_right(bars, now, key=_TIME)
     return bars[place - 1] if place else None
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from signals.data.calendar import TradingCalendar
 from signals.data.records import F8, I8, BarColumns
 
-__all__ = ["join"]
+__all__ = ["in_force", "join"]
 
 _CLOSE = 3
 
@@ -22,7 +23,12 @@ def join(time: I8, reference: BarColumns | None, calendar: TradingCalendar) -> F
         return np.full(len(time), np.nan)
     place = np.searchsorted(reference.time, time, side="right") - 1
     newest = reference.time[np.maximum(place, 0)]
-    closes = calendar.closes
-    age = np.searchsorted(closes, time, side="right") - np.searchsorted(closes, newest, side="right")
-    known = (place >= 0) & (age <= 1) & (newest >= closes[0]) & (time <= closes[-1])
+    known = (place >= 0) & in_force(time, newest, calendar)
     return np.where(known, reference.values[np.maximum(place, 0), _CLOSE], np.nan)
+
+
+def in_force(time: I8 | int, newest: I8, calendar: TradingCalendar) -> NDArray[np.bool_]:
+    """Return whether a reference's newest bar is at most one session old at each instant, shape (n,)."""
+    age = calendar.closed_by(time) - calendar.closed_by(newest)
+    inside = (newest >= calendar.closes[0]) & (time <= calendar.closes[-1])
+    return np.asarray((age <= 1) & inside, np.bool_)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -47,8 +48,6 @@ def lower_bound(expected: float, by_slice: F8, rows: int, horizon: int) -> float
     kernel would halve it and raise falsely three times as often). It is never taken below the binomial variance of
     independent rows.
     """
-    from scipy.special import stdtrit
-
     blocks = len(by_slice) // horizon
     if blocks < _FEWEST_BLOCKS:
         return None
@@ -56,7 +55,14 @@ def lower_bound(expected: float, by_slice: F8, rows: int, horizon: int) -> float
     away = means - means.mean()
     variance = float(np.mean(away * away)) + 2 * max(0.0, float(np.mean(away[1:] * away[:-1])))
     error = math.sqrt(max(variance / (blocks - 1), expected * (1 - expected) / max(rows, 1)))
-    return expected - float(stdtrit(blocks - 1, _ONE_SIDED)) * error
+    return expected - _errors(blocks - 1) * error
+
+
+@cache
+def _errors(freedom: int) -> float:
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, _ONE_SIDED))
 
 
 class AccuracyWatch:
