@@ -53,7 +53,7 @@ def kernel(signature: str, sources: Sequence[str] = ()) -> Callable[[C], C]:
             log.warning("features.kernel_not_cached", kernel=function.__name__, reason=str(error))
             made = numba.njit(error_model="numpy")(function)
         folder = made.stats.cache_path
-        if folder is None or not any(Path(folder).glob(f"*{function.__name__}-*.nbi")):
+        if folder is None or not _cached(made):
             log.info("features.kernel_compiling", kernel=function.__name__, note="once; a few seconds, then cached")
         began = time.perf_counter()
         made.compile(signature)
@@ -68,6 +68,11 @@ def kernel(signature: str, sources: Sequence[str] = ()) -> Callable[[C], C]:
         return cast(C, made)
 
     return compile_
+
+
+def _cached(made: Any) -> bool:
+    # What was compiled from other sources is there too, and will not do.
+    return bool(made._cache._cache_file._load_index())
 
 
 def _watch(made: Any, sources: Sequence[str]) -> None:

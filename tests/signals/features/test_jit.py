@@ -88,4 +88,6 @@ def test_changed_source_is_compiled_in(source: Path, tmp_path: Path) -> None:
     # Another length: Python takes bytecode of the same second and length for current.
     part.write_text(part.read_text().replace("value / 2.0", "value / 4.000"))
     assert again == []
-    assert load(source).halved(3.0) == 0.75
+    with capture_logs() as changed:
+        assert load(source).halved(3.0) == 0.75
+    assert [entry["event"] for entry in changed] == ["features.kernel_compiling", "features.kernel_compiled"]
