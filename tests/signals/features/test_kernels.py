@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import talib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,101 +14,20 @@ from signals.features import kernels
 from signals.features.batch import F4, KERNEL
 from signals.features.catalog import CATALOGUE, names
 
-REAL = Path(__file__).parents[4] / "shared" / "data" / "stocks_daily_2013_2018.parquet"
 FEATURES = CATALOGUE[KERNEL]
-LAST = 512
 Run = Callable[[F8], F4]
 Same = Callable[[F4, F4], bool]
 
 
-def references(bars: F8) -> dict[str, F8]:
-    """Every kernel feature from TA-Lib where it has the indicator, else from pandas; computed without our code."""
-    opened, high, low, close, volume, market, vix, sector = (np.ascontiguousarray(column) for column in bars.T)
-    c, v, m, x = pd.Series(close), pd.Series(volume), pd.Series(market), pd.Series(vix)
-    moves, market_moves = c.pct_change(fill_method=None), m.pct_change(fill_method=None)
-    upper, middle, lower = talib.BBANDS(close, 20, 2, 2)
-    line, signal, histogram = talib.MACD(close, 12, 26, 9)
-    k, d = talib.STOCHF(high, low, close, 14, 3)
-    typical = pd.Series((high + low + close) / 3)
-    mean_volume = v.rolling(20).mean()
-    spread = {n: moves.rolling(n).std() for n in (5, 10, 20, 60)}
-    found: dict[str, object] = {f"return_{n}": talib.ROCP(close, n) for n in (1, 2, 5, 10, 21, 63, 126, 252)}
-    found |= {f"sma_{n}_distance": close / talib.SMA(close, n) - 1 for n in (20, 50, 200)}
-    found |= {f"ema_{n}_distance": close / talib.EMA(close, n) - 1 for n in (12, 26)}
-    found |= {f"hist_vol_{n}": spread[n] * np.sqrt(252) for n in (10, 20, 60)}
-    found |= {f"high_{n}_distance": close / talib.MAX(high, n) - 1 for n in (20, 60, 252)}
-    found |= {f"low_{n}_distance": close / talib.MIN(low, n) - 1 for n in (20, 60, 252)}
-    found |= {f"rsi_{n}": talib.RSI(close, n) for n in (7, 14)}
-    found |= {
-        "roc_10": talib.ROC(close, 10),
-        "bollinger_position": (close - lower) / (upper - lower),
-        "bollinger_width": (upper - lower) / middle,
-        "vol_regime_5_20": spread[5] / spread[20],
-        "stochastic_k": k,
-        "stochastic_d": d,
-        "range": (high - low) / close,
-        "close_in_range": (close - low) / np.where(high > low, high - low, np.nan),
-        "gap": opened / c.shift(1) - 1,
-        "ema_12_26_ratio": talib.EMA(close, 12) / talib.EMA(close, 26) - 1,
-        "macd_line": line / close,
-        "macd_signal": signal / close,
-        "macd_histogram": histogram / close,
-        "adx_14": talib.ADX(high, low, close, 14),
-        "plus_di_14": talib.PLUS_DI(high, low, close, 14),
-        "minus_di_14": talib.MINUS_DI(high, low, close, 14),
-        "atr_14": talib.NATR(high, low, close, 14) / 100,
-        "obv_slope_20": talib.LINEARREG_SLOPE(talib.OBV(close, volume), 20) / mean_volume,
-        "vwap_20_distance": c / ((typical * v).rolling(20).sum() / v.rolling(20).sum()) - 1,
-        "volume_ratio_5_20": v.rolling(5).mean() / mean_volume,
-        "volume_ratio_1_20": v / mean_volume,
-        "market_correlation_60": moves.rolling(60).corr(market_moves),
-        "market_beta_60": moves.rolling(60).cov(market_moves) / market_moves.rolling(60).var(),
-        "market_return_20": m / m.shift(20) - 1,
-        "strength_market_20": c / c.shift(20) - m / m.shift(20),
-        "strength_sector_20": c / c.shift(20) - sector / pd.Series(sector).shift(20),
-        "volatility_level": vix,
-        "volatility_change_5": x / x.shift(5) - 1,
-        "volatility_regime_60": x / x.rolling(60).mean() - 1,
-    }
-    return {name: np.asarray(values, np.float64) for name, values in found.items()}
-
-
-def differ(bars: F8, out: F4) -> dict[str, float]:
-    """The largest error in units of the tolerance: 1e-9 of the feature's scale, and the rounding to float32."""
-    expected, worst = references(bars), {}
-    for column, name in enumerate(names()[KERNEL]):
-        want, got = expected[name][LAST:], out[LAST:, column].astype(np.float64)
-        assert not np.isnan(want).all(), name
-        np.testing.assert_array_equal(np.isnan(got), np.isnan(want), err_msg=name)
-        error = np.abs(got - want) / (np.abs(want) * 2.0**-24 + np.nanmax(np.abs(want)) * 1e-9)
-        worst[name] = float(np.nanmax(error))
-    return {name: error for name, error in worst.items() if error > 1}
-
-
-def test_every_feature_has_a_reference(kernel_input: F8) -> None:
-    assert set(references(kernel_input)) == set(names()[KERNEL])
-
-
-def test_generated_history_matches_talib_and_pandas(kernel_input: F8, run: Run) -> None:
-    assert differ(kernel_input, run(kernel_input)) == {}
-
-
-def real_histories(*symbols: str) -> Iterator[F8]:
+def real_histories(folder: Path, *symbols: str) -> Iterator[F8]:
     """Bars of these symbols, of all where none is named; KO stands for the references."""
     chosen = [("symbol", "in", [*symbols, "KO"])] if symbols else None
-    table = pd.read_parquet(REAL, filters=chosen).dropna()
+    table = pd.read_parquet(folder / "stocks_daily_2013_2018.parquet", filters=chosen).dropna()
     market = table[table["symbol"] == "KO"].set_index("date")["close"]
     for _, rows in table.groupby("symbol"):
         bars = rows[["open", "high", "low", "close", "volume"]].to_numpy(np.float64)
         level = market.reindex(rows["date"]).to_numpy(np.float64) * np.linspace(1, 2, len(bars)) ** 0.5
         yield np.ascontiguousarray(np.column_stack([bars, level, level[::-1], level]))
-
-
-@pytest.mark.real_data
-@pytest.mark.skipif(not REAL.exists(), reason="the folder of real market data is not there")
-def test_real_history_matches_talib_and_pandas(run: Run) -> None:
-    for bars in real_histories("AAPL", "JPM", "XOM", "WMT"):
-        assert differ(bars, run(bars)) == {}
 
 
 def forgets(bars: F8, cut: int, run: Run, same: Same) -> list[str]:
@@ -119,18 +37,16 @@ def forgets(bars: F8, cut: int, run: Run, same: Same) -> list[str]:
 
 
 @pytest.mark.real_data
-@pytest.mark.skipif(not REAL.exists(), reason="the folder of real market data is not there")
 @pytest.mark.parametrize("cut", [1, 57, 300, 513])
-def test_real_history_does_not_show_its_start(run: Run, same: Same, cut: int) -> None:
-    for bars in real_histories("AAPL", "NFLX", "LNT"):
+def test_real_history_does_not_show_its_start(real_data: Path, run: Run, same: Same, cut: int) -> None:
+    for bars in real_histories(real_data, "AAPL", "NFLX", "LNT"):
         assert forgets(bars, cut, run, same) == []
 
 
 @pytest.mark.soak
 @pytest.mark.real_data
-@pytest.mark.skipif(not REAL.exists(), reason="the folder of real market data is not there")
-def test_no_real_history_shows_its_start(run: Run, same: Same) -> None:
-    for bars in real_histories():
+def test_no_real_history_shows_its_start(real_data: Path, run: Run, same: Same) -> None:
+    for bars in real_histories(real_data):
         for cut in range(3, len(bars), 97):
             assert forgets(bars, cut, run, same) == []
 
