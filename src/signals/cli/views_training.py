@@ -24,8 +24,9 @@ _HARDLY = 0.001
 def show_plan(recipe: Recipe) -> None:
     """Print how the windows are cut."""
     split = recipe.split
+    growing = " and all before" if split.expanding else ""
     tell(
-        f"windows: train {split.train_months} months, test {split.test_months}, step {split.step_months}; "
+        f"windows: train {split.train_months} months{growing}, test {split.test_months}, step {split.step_months}; "
         f"labels look {recipe.target.horizon} sessions ahead and are purged"
     )
 

@@ -51,12 +51,16 @@ class TargetSpec(_Spec):
 
 
 class SplitSpec(_Spec):
-    """Walk-forward windows in calendar months; the embargo counts sessions (None: the target's horizon)."""
+    """Walk-forward windows in calendar months; the embargo counts sessions (None: the target's horizon).
+
+    An `expanding` window trains on everything before its test, a rolling one on the last `train_months`.
+    """
 
     train_months: Annotated[int, Field(ge=1)] = 24
     test_months: Annotated[int, Field(ge=1)] = 6
     step_months: Annotated[int, Field(ge=1)] = 3
     embargo: Annotated[int, Field(ge=0)] | None = None
+    expanding: bool = False
 
 
 class WeightSpec(_Spec):
@@ -127,7 +131,7 @@ class Recipe(_Spec):
 
     @property
     def embargo(self) -> int:
-        """Sessions kept free behind a test window."""
+        """Sessions before a test that are never trained on (`CombinatorialPurged`: behind its last label)."""
         return self.target.horizon if self.split.embargo is None else self.split.embargo
 
     def sha256(self) -> str:

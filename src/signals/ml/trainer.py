@@ -120,7 +120,7 @@ class Trainer:
         )
         return validator.run_dataset(
             data,
-            WalkForward(split.train_months, split.test_months, split.step_months, recipe.embargo),
+            WalkForward(split.train_months, split.test_months, split.step_months, recipe.embargo, split.expanding),
             progress=None if progress is None else lambda done, total: progress("validate", done, total),
         )
 

@@ -47,7 +47,7 @@ class WalkForwardValidator:
     Parameters
     ----------
     recipe
-        Gives horizon, embargo and the fewest training rows; None: the recipe `direction`.
+        Gives horizon, embargo, rolling or expanding windows and the fewest training rows; None: the recipe `direction`.
     fit
         What is fitted on each training range; None: the trainer's calibrated fit of the recipe.
     confidence_threshold
@@ -105,7 +105,8 @@ class WalkForwardValidator:
             )
         ends = ends.set_axis(panel_index(ends.index))
         labels = Labels(pd.Series(class_values(target), index, name="label"), ends)
-        splitter = WalkForward(train_months, test_months, step_months, self.recipe.embargo)
+        split = self.recipe.split
+        splitter = WalkForward(train_months, test_months, step_months, self.recipe.embargo, split.expanding)
         return self.run_dataset(make_dataset(features, labels), splitter, progress=progress)
 
     def run_dataset(

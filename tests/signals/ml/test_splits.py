@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from signals.errors import TooFewRows, TrainingError
 from signals.ml.dataset import Labels
-from signals.ml.splits import Split, Splitter, TimeOrderedFolds, WalkForward, _overlaps
+from signals.ml.purging import overlaps
+from signals.ml.splits import Split, Splitter, TimeOrderedFolds, WalkForward
 
 DAYS = pd.date_range("2019-01-31 21:00", "2022-01-31 21:00", freq="B", tz="UTC", unit="us")
 
@@ -37,7 +38,7 @@ def meets(given: Labels, split: Split) -> bool:
 
 
 splitters = st.one_of(
-    st.builds(WalkForward, st.integers(1, 8), st.integers(1, 4), st.integers(1, 4), st.integers(0, 9)),
+    st.builds(WalkForward, st.integers(1, 8), st.integers(1, 4), st.integers(1, 4), st.integers(0, 9), st.booleans()),
     st.builds(TimeOrderedFolds, st.integers(2, 5), st.integers(0, 9)),
 )
 
@@ -55,9 +56,11 @@ def test_no_training_label_meets_a_test(splitter: Splitter, horizons: list[int],
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(1, 12), st.integers(1, 6), st.integers(1, 6), st.integers(400, 780))
-def test_appended_future_changes_no_complete_window(train: int, test: int, step: int, cut: int) -> None:
-    splitter = WalkForward(train, test, step)
+@given(st.integers(1, 12), st.integers(1, 6), st.integers(1, 6), st.integers(400, 780), st.booleans())
+def test_appended_future_changes_no_complete_window(
+    train: int, test: int, step: int, cut: int, expanding: bool
+) -> None:
+    splitter = WalkForward(train, test, step, 3, expanding)
     short, full = labels("A", DAYS[:cut]), labels("A", DAYS)
     last = short.timestamps[short.value.notna()].max()
     for before, after in zip(splitter.split(short), splitter.split(full), strict=False):
@@ -65,6 +68,24 @@ def test_appended_future_changes_no_complete_window(train: int, test: int, step:
         assert short.timestamps[before.train].tolist() == full.timestamps[after.train].tolist()
         unchanged = full.timestamps[after.test] <= last
         assert short.timestamps[before.test].tolist() == full.timestamps[after.test][unchanged].tolist()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 12), st.integers(1, 6), st.integers(1, 6), st.integers(0, 9))
+def test_expanding_contains_rolling(train: int, test: int, step: int, embargo: int) -> None:
+    made = labels("AB", horizons=(2, 9))
+    rolling, expanding = (list(WalkForward(train, test, step, embargo, grows).split(made)) for grows in (False, True))
+    assert len(rolling) == len(expanding) > 1
+    for fixed, grown in zip(rolling, expanding, strict=True):
+        assert fixed.test.tolist() == grown.test.tolist()
+        assert set(fixed.train) <= set(grown.train)
+    assert rolling[0].train.tolist() == expanding[0].train.tolist()
+
+
+def test_expanding_windows_all_begin_with_the_first_timestamp() -> None:
+    made = labels("AB")
+    for split in WalkForward(12, 6, 6, expanding=True).split(made):
+        assert made.timestamps[split.train].min() == made.timestamps.min()
 
 
 def test_windows_are_calendar_months_from_the_first_day() -> None:
@@ -135,7 +156,7 @@ def test_overlaps_are_counted_apart_from_the_purge() -> None:
     time, known = made.timestamps, made.known
     days = np.unique(time)
     train, test = time < days[10], (time >= days[10]) & (time < days[20])
-    assert _overlaps(time, known, train, test) == 6
+    assert overlaps(time, known, train, test) == 6
 
 
 def test_folds_are_contiguous_blocks_of_dates() -> None:
@@ -169,6 +190,12 @@ def test_rows_without_label_are_in_no_split() -> None:
 def test_no_label_at_all_gives_no_window() -> None:
     made = labels("A", DAYS[:30], horizons=(40,))
     assert list(WalkForward(1, 1, 1).split(made)) == []
+
+
+@pytest.mark.parametrize("numbers", [(0, 0), (2, -1)])
+def test_impossible_folds_are_refused(numbers: tuple[int, int]) -> None:
+    with pytest.raises(TrainingError, match="1 fold or more"):
+        TimeOrderedFolds(*numbers)
 
 
 @pytest.mark.parametrize("months", [(0, 1, 1, 0), (1, 0, 1, 0), (1, 1, 0, 0), (1, 1, 1, -1)])

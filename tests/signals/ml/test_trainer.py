@@ -186,7 +186,13 @@ def test_manifest_says_what_was_done(result: TrainingResult, small: Recipe, data
     assert manifest.data.fingerprint == data.fingerprint
     assert manifest.data.adjusted == "split"
     assert manifest.data.sectors == "none"
-    assert manifest.split == {"train_months": 8, "test_months": 4, "step_months": 2, "embargo": None}
+    assert manifest.split == {
+        "train_months": 8,
+        "test_months": 4,
+        "step_months": 2,
+        "embargo": None,
+        "expanding": False,
+    }
     assert manifest.reference.window == 30
     assert manifest.libraries.keys() >= {"python", "numpy", "pandas", "xgboost", "vane-signals"}
     assert manifest.train.start == from_micros(int(COLUMNS[0].time[0]))
@@ -236,6 +242,14 @@ def test_windows_never_overlap_their_training(result: TrainingResult) -> None:
     for window in result.windows:
         assert window["overlaps"] == 0
         assert window["train_end"] < window["start"]
+
+
+def test_windows_expand_where_the_recipe_says_so(trainer: Trainer, small: Recipe, data: Dataset) -> None:
+    split = SplitSpec(train_months=10, test_months=4, step_months=4, expanding=True)
+    windows = trainer.validate(small.model_copy(update={"split": split}), data)
+    assert {window["train_start"] for window in windows} == {from_micros(data.timestamps[0])}
+    rows = [window["train_rows"] for window in windows]
+    assert len(set(rows)) == len(rows) > 1
 
 
 def test_planted_trend_has_skill(result: TrainingResult) -> None:

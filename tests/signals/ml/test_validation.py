@@ -15,7 +15,7 @@ from signals.ml import metrics
 from signals.ml.baselines import class_frequencies, volatility_table
 from signals.ml.dataset import F4, Dataset, make_dataset
 from signals.ml.gate import Gate
-from signals.ml.recipe import EstimatorSpec, GateRule, Recipe, TargetSpec
+from signals.ml.recipe import EstimatorSpec, GateRule, Recipe, SplitSpec, TargetSpec
 from signals.ml.splits import WalkForward
 from signals.ml.target import TargetResult, three_class
 from signals.ml.validation import WalkForwardValidator, WindowResult, evaluate, pooled
@@ -383,3 +383,11 @@ def test_the_documented_call_fits_the_direction_recipe(planted: tuple[pd.DataFra
     found = WalkForwardValidator(quick).run(frame, target.labels.value, train_months=24, test_months=6, step_months=24)
     assert len(found) == 2
     assert found[0]["log_loss"] < found[0]["log_loss_frequencies"]
+
+
+def test_windows_expand_where_the_recipe_says_so(planted: tuple[pd.DataFrame, TargetResult]) -> None:
+    frame, target = planted
+    grows = RECIPE.model_copy(update={"split": SplitSpec(expanding=True)})
+    found = WalkForwardValidator(grows, Fitter()).run(frame, target.labels.value, 24, 6, 6)
+    assert {result["train_start"] for result in found} == {found[0]["train_start"]}
+    assert len({result["train_rows"] for result in found}) == len(found) > 2
