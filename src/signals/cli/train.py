@@ -39,7 +39,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Trained", "require_history", "stage_progress", "train", "train_and_register"]
 
-_STAGES = {"features": "features by symbol", "validate": "walk-forward windows", "fit": "final fit"}
+_STAGES = {
+    "features": "features by symbol",
+    "trials": "trials of a window",
+    "validate": "walk-forward windows",
+    "fit": "final fit",
+}
 
 
 @dataclass(frozen=True)
@@ -78,18 +83,23 @@ def train(
     tz: Zone = None,
     symbols: Symbols = None,
     until: Annotated[str | None, typer.Option(help="Train on what was known by then; a date is 00:00 UTC.")] = None,
+    trials: Annotated[
+        int, typer.Option(min=0, help="Parameter sets to try in each window, on inner folds of its training rows.")
+    ] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Train on your bars, judge out of sample, register, and promote if the gate lets it pass.
 
     Example: vane train --data bars.csv --stamped session
     """
-    from signals.recipes.direction import recipe
+    from signals.recipes.direction import CONSERVATIVE, recipe
 
     asked, choice = parse_time(until, "--until"), chosen_symbols(symbols)
     source = Source(data, stamped, calendar, market, tz)
     inputs = read_inputs(source, choice)
     chosen, end = recipe(inputs.settings), asked or inputs.end
+    if trials:
+        chosen = chosen.model_copy(update={"search": CONSERVATIVE.model_copy(update={"trials": trials})})
     if not as_json:
         show_quality(inputs)
     require_history(inputs, chosen, end)

@@ -76,7 +76,7 @@ class XGBoostEstimator:
     formats: Mapping[str, str] = {"model.ubj": "xgboost-ubj"}
 
     def __init__(self, spec: EstimatorSpec, *, threads: int = 1) -> None:
-        self._rounds, self._params = _native(spec.params)
+        self._rounds, self._params = native_params(spec.params)
         self._threads = threads
         self._booster: Any = None
 
@@ -181,8 +181,14 @@ _KNOWN = {
 }
 
 
-def _native(params: Mapping[str, int | float | str]) -> tuple[int, dict[str, int | float | str]]:
-    """Split scikit-learn's names into the number of rounds and XGBoost's own parameters."""
+def native_params(params: Mapping[str, int | float | str]) -> tuple[int, dict[str, int | float | str]]:
+    """Split scikit-learn's names into the number of rounds and XGBoost's own parameters.
+
+    Raises
+    ------
+    ConfigError
+        If XGBoost has no such parameter, or it is fixed.
+    """
     renamed = {_NAMES.get(name, name): value for name, value in params.items()}
     rounds = int(renamed.pop("n_estimators", 300))
     unknown = sorted(set(renamed) - _KNOWN)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ from signals.ml.estimators import Estimator, make
 from signals.ml.recipe import Recipe
 from signals.ml.splits import Split, TimeOrderedFolds
 
-__all__ = ["FittedModel", "OutOfFold", "fit_calibrated"]
+__all__ = ["FittedModel", "OutOfFold", "cores", "fit_calibrated", "inner_folds", "require_trainable"]
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,15 @@ class OutOfFold:
 
 @dataclass(frozen=True)
 class FittedModel:
-    """An estimator fitted on all rows, a calibrator fitted on out-of-fold rows, and those (None: not calibrated)."""
+    """An estimator fitted on all rows, a calibrator fitted on out-of-fold rows, and those (None: not calibrated).
+
+    `params` are the estimator's, under scikit-learn's names.
+    """
 
     estimator: Estimator
     calibrator: ConfidenceCalibrator
     out_of_fold: OutOfFold | None
+    params: Mapping[str, int | float | str]
 
     def predict_raw(self, X: F4) -> F8:
         """Return uncalibrated probabilities DOWN, FLAT, UP, shape (n, 3)."""
@@ -73,54 +77,64 @@ def fit_calibrated(recipe: Recipe, data: Dataset, *, seed: int = 0, threads: int
     TrainingError
         If a feature holds an infinity; the message names it.
     """
-    _require_trainable(recipe, data)
+    require_trainable(recipe, data)
     method = "none" if recipe.calibration is None else recipe.calibration.method
     calibrator = ConfidenceCalibrator(method)
-    folds = [] if recipe.calibration is None or method == "none" else _folds(recipe, data, recipe.calibration.folds)
+    folds = (
+        [] if recipe.calibration is None or method == "none" else inner_folds(recipe, data, recipe.calibration.folds)
+    )
     # The largest first, so that no core is left alone with it at the end.
     estimator, *earlier = _fit_all(recipe, [data, *(data.take(fold.train) for fold in reversed(folds))], seed, threads)
     if not folds:
-        return FittedModel(estimator, calibrator, None)
+        return FittedModel(estimator, calibrator, None, recipe.estimator.params)
     predicted = [model.predict(data.x[fold.test]) for model, fold in zip(reversed(earlier), folds, strict=True)]
     rows = np.concatenate([fold.test for fold in folds])
     out_of_fold = OutOfFold(rows, np.concatenate(predicted))
     calibrator.fit(
         out_of_fold.probabilities, data.y[rows], timestamps=data.timestamps[rows], label_end=data.label_end[rows]
     )
-    return FittedModel(estimator, calibrator, out_of_fold)
+    return FittedModel(estimator, calibrator, out_of_fold, recipe.estimator.params)
 
 
-def _folds(recipe: Recipe, data: Dataset, count: int) -> list[Split]:
+def inner_folds(recipe: Recipe, data: Dataset, count: int) -> list[Split]:
+    """Return up to `count` purged, time-ordered folds whose training part holds two classes.
+
+    Raises
+    ------
+    TooFewRows
+        If there is none.
+    """
     splits = TimeOrderedFolds(count, recipe.embargo).split(data.labels)
     usable = [split for split in splits if len(split.test) and len(np.unique(data.y[split.train])) > 1]
     if not usable:
         raise TooFewRows(
-            f"calibration: expected a fold whose training part holds two classes, was none in {count} folds of "
+            f"expected a fold whose training part holds two classes, was none in {count} folds of "
             f"{len(data)} rows; give more history"
         )
     return usable
 
 
 def _fit_all(recipe: Recipe, parts: Sequence[Dataset], seed: int, threads: int | None) -> list[Estimator]:
-    cores = threads or _cores()
+    available = threads or cores()
 
     def fit(data: Dataset) -> Estimator:
-        estimator = make(recipe.estimator, threads=max(1, cores // len(parts)))
+        estimator = make(recipe.estimator, threads=max(1, available // len(parts)))
         weight = data.weight.to_numpy(np.float64) * class_weights(data.y, recipe.weights.kind)
         estimator.fit(data.x, data.y, weight, groups=data.groups, valid=None, seed=seed)
         return estimator
 
-    with ThreadPoolExecutor(min(cores, len(parts))) as pool:  # XGBoost lets go of the interpreter's lock
+    with ThreadPoolExecutor(min(available, len(parts))) as pool:  # XGBoost lets go of the interpreter's lock
         return list(pool.map(fit, parts))
 
 
-def _cores() -> int:
+def cores() -> int:
     """Count the cores that this process may use; where the system does not say (macOS, Windows), those there are."""
     allowed = getattr(os, "sched_getaffinity", None)
     return (os.cpu_count() or 1) if allowed is None else len(allowed(0))
 
 
-def _require_trainable(recipe: Recipe, data: Dataset) -> None:
+def require_trainable(recipe: Recipe, data: Dataset) -> None:
+    """Refuse rows that no model can be fitted on, saying why; see `fit_calibrated`."""
     if len(data) < recipe.min_rows:
         raise TooFewRows(
             f"recipe {recipe.name!r}: expected {recipe.min_rows} labelled rows or more, were {len(data)}; give more "

@@ -14,7 +14,9 @@ __all__ = [
     "EstimatorSpec",
     "FeatureSet",
     "GateRule",
+    "Range",
     "Recipe",
+    "SearchSpec",
     "SplitSpec",
     "TargetSpec",
     "WeightSpec",
@@ -76,6 +78,43 @@ class EstimatorSpec(_Spec):
     params: dict[str, int | float | str] = {}
 
 
+class Range(_Spec):
+    """Values of a parameter, both ends included: evenly, or evenly in logarithms; whole numbers where `whole`."""
+
+    low: float
+    high: float
+    log: bool = False
+    whole: bool = False
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Range:
+        if not self.low < self.high or (self.log and self.low <= 0):
+            raise ValueError(f"expected low < high, and above 0 in logarithms, was {self.low} and {self.high}")
+        return self
+
+
+class SearchSpec(_Spec):
+    """How parameters are chosen: on inner, purged, time-ordered folds of the training rows.
+
+    Parameters
+    ----------
+    space
+        By parameter, under scikit-learn's names; the number of trees is read from the evaluation curve.
+    fewest_trees, most_trees, patience
+        The curve ends at `most_trees`, or when the loss has not fallen for `patience` trees.
+    seconds
+        A budget of time, looked at between trials; with one the choice depends on the machine and is not repeatable.
+    """
+
+    space: dict[str, Range]
+    trials: Annotated[int, Field(ge=1)] = 100
+    folds: Annotated[int, Field(ge=1, le=20)] = 3
+    fewest_trees: Annotated[int, Field(ge=1)] = 1
+    most_trees: Annotated[int, Field(ge=1)] = 500
+    patience: Annotated[int, Field(ge=1)] = 30
+    seconds: Annotated[float, Field(gt=0)] | None = None
+
+
 class CalibrationSpec(_Spec):
     """How raw probabilities become calibrated ones, on purged, time-ordered out-of-fold predictions."""
 
@@ -123,6 +162,7 @@ class Recipe(_Spec):
     split: SplitSpec = SplitSpec()
     weights: WeightSpec = WeightSpec()
     estimator: EstimatorSpec = EstimatorSpec()
+    search: SearchSpec | None = None
     calibration: CalibrationSpec | None = CalibrationSpec()
     min_rows: Annotated[int, Field(ge=1)] = 500
     metrics: tuple[str, ...]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -16,7 +16,7 @@ from signals.errors import FeatureError, TooFewRows, TrainingError
 from signals.ml.artifact import ModelBundle
 from signals.ml.assembly import assemble
 from signals.ml.dataset import Dataset, make_dataset
-from signals.ml.fitting import FittedModel, OutOfFold, fit_calibrated
+from signals.ml.fitting import FittedModel, OutOfFold, cores, fit_calibrated
 from signals.ml.manifest import DataOrigin
 from signals.ml.recipe import FeatureSet, Recipe
 from signals.ml.target import TargetResult, three_class
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from signals.feature_store import FeatureStore
     from signals.features.feature import Feature
     from signals.ml.gate import Evidence, Verdict
+    from signals.ml.tuning import Tuned
     from signals.ml.validation import WindowResult
 
 __all__ = ["FittedModel", "OutOfFold", "Progress", "Trainer", "TrainingResult", "fit_calibrated"]
@@ -116,7 +117,7 @@ class Trainer:
 
         split = recipe.split
         validator = WalkForwardValidator(
-            recipe, self._fit(recipe), confidence_threshold=self._settings.ml.confidence_threshold
+            recipe, self._fit(recipe, progress), confidence_threshold=self._settings.ml.confidence_threshold
         )
         return validator.run_dataset(
             data,
@@ -124,7 +125,7 @@ class Trainer:
             progress=None if progress is None else lambda done, total: progress("validate", done, total),
         )
 
-    def fit(self, recipe: Recipe, data: Dataset, until: datetime) -> ModelBundle:
+    def fit(self, recipe: Recipe, data: Dataset, until: datetime, progress: Progress | None = None) -> ModelBundle:
         """Fit on the rows whose labels were known by `until` (aware UTC); the bundle is not judged yet.
 
         Raises
@@ -135,12 +136,15 @@ class Trainer:
         known = np.flatnonzero(data.label_end <= to_micros(until))
         if not len(known):
             raise TooFewRows(f"recipe {recipe.name!r}: expected labels known by {until.isoformat()}, were none")
+        from signals.ml.tuning import tuned
+
         origin = self._origins.get(data.fingerprint) or DataOrigin(fingerprint=data.fingerprint)
         rows = data if len(known) == len(data) else data.take(known)
+        fitted = self._fit(recipe, progress)(rows)
         bundle = assemble(
-            recipe,
+            tuned(recipe, fitted.params),
             rows,
-            self._fit(recipe)(rows),
+            fitted,
             created_at=self._clock(),
             origin=origin,
             seed=self._seed,
@@ -168,15 +172,51 @@ class Trainer:
         verdict = Gate(recipe.gate).judge(evidence, None)
         if progress is not None:
             progress("fit", 0, 1)
-        bundle = self.fit(recipe, known, until)
+        bundle = self.fit(recipe, known, until, progress)
         if progress is not None:
             progress("fit", 1, 1)
         judged = {"windows": [window.to_json() for window in windows], "verdict": verdict.to_json()}
         bundle = replace(bundle, manifest=bundle.manifest.model_copy(update=judged))
         return TrainingResult(bundle, windows, evidence, verdict)
 
-    def _fit(self, recipe: Recipe) -> Callable[[Dataset], FittedModel]:
-        return lambda data: fit_calibrated(recipe, data, seed=self._seed, threads=self._threads)
+    def search(
+        self,
+        recipe: Recipe,
+        data: Dataset,
+        *,
+        start: Mapping[str, int | float] | None = None,
+        progress: Progress | None = None,
+    ) -> Tuned:
+        """Choose parameters on the rows given, beginning with `start`; see `signals.ml.tuning`.
+
+        Trials are kept in ``<models.dir>/<recipe>/tuning.journal``: a search that was broken off goes on from there.
+        """
+        from signals.ml import tuning
+
+        return tuning.search(
+            recipe,
+            data,
+            start=start,
+            journal=self._settings.models.dir / recipe.name / "tuning.journal",
+            threads=self._threads or cores(),
+            seed=self._seed,
+            progress=None if progress is None else lambda done, total: progress("trials", done, total),
+        )
+
+    def _fit(self, recipe: Recipe, progress: Progress | None = None) -> Callable[[Dataset], FittedModel]:
+        """Return what fits a training range; with a search, each range begins with what was best on the one before."""
+        last: dict[str, int | float] = {}
+
+        def fit(data: Dataset) -> FittedModel:
+            from signals.ml.tuning import tuned
+
+            chosen = recipe
+            if recipe.search is not None:
+                last.update(self.search(recipe, data, start=dict(last), progress=progress).params)
+                chosen = tuned(recipe, last)
+            return fit_calibrated(chosen, data, seed=self._seed, threads=self._threads)
+
+        return fit
 
 
 def _chosen(wanted: FeatureSet, available: tuple[Feature, ...]) -> tuple[str, ...]:

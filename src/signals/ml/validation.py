@@ -134,10 +134,11 @@ class WalkForwardValidator:
 def evaluate(fit: Fit, data: Dataset, split: Split, recipe: Recipe, confidence_threshold: float) -> WindowResult:
     """Fit on a split's training rows and measure on its test rows: a function of its arguments alone."""
     train, test = data.take(split.train), data.take(split.test)
-    said, skipped = None, _unfit(train, test, recipe.min_rows)
+    said, params, skipped = None, {}, _unfit(train, test, recipe.min_rows)
     if skipped is None:
         try:
-            said = _said(fit(train), train, test)
+            model = fit(train)
+            said, params = _said(model, train, test), dict(getattr(model, "params", {}))
         except (OneClass, TooFewRows) as error:
             skipped = str(error)
     audit = split.audit.to_json()
@@ -150,6 +151,7 @@ def evaluate(fit: Fit, data: Dataset, split: Split, recipe: Recipe, confidence_t
         "rows": audit["test_rows"],
         "dates": audit["test_dates"],
         "class_distribution": dict(zip(CLASSES, shares.tolist(), strict=True)),
+        "params": params,
         "horizon": recipe.target.horizon,
         "confidence_threshold": confidence_threshold,
         "skipped": skipped,

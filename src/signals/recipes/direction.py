@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from signals.ml.recipe import CalibrationSpec, EstimatorSpec, GateRule, Recipe, TargetSpec, WeightSpec
+from signals.ml.recipe import (
+    CalibrationSpec,
+    EstimatorSpec,
+    GateRule,
+    Range,
+    Recipe,
+    SearchSpec,
+    TargetSpec,
+    WeightSpec,
+)
 
 if TYPE_CHECKING:
     from signals.config import Settings
 
-__all__ = ["NAME", "recipe"]
+__all__ = ["CONSERVATIVE", "DOCUMENTED", "NAME", "recipe"]
 
 NAME = "direction"
 
@@ -19,6 +28,29 @@ _BINS = 32
 Over 39 walk-forward windows of three to four stocks, 32 and 64 bins gave the same log loss (1.0798 and 1.0809 nats); a
 window takes 2.1 and 2.9 s of processor time. XGBoost's own 256 take three times as long as 64.
 """
+
+CONSERVATIVE = SearchSpec(
+    space={
+        "max_depth": Range(low=2, high=6, whole=True),
+        "learning_rate": Range(low=0.03, high=0.1, log=True),
+        "subsample": Range(low=0.3, high=0.9),
+        "colsample_bytree": Range(low=0.3, high=0.9),
+        "min_child_weight": Range(low=5, high=300, log=True),
+    },
+)
+"""Shallow trees of many rows: what is left of the signal is small, and deep trees learn regimes by heart."""
+
+DOCUMENTED = SearchSpec(
+    space={
+        "max_depth": Range(low=3, high=10, whole=True),
+        "learning_rate": Range(low=0.01, high=0.2),
+        "subsample": Range(low=0.6, high=1.0),
+        "colsample_bytree": Range(low=0.6, high=1.0),
+        "min_child_weight": Range(low=1, high=10),
+    },
+    fewest_trees=100,
+)
+"""The usual space for gradient-boosted trees."""
 
 _GATE = (
     # Half a year of dates holds six blocks of the bootstrap: a bound from so few is luck.
