@@ -64,7 +64,7 @@ class FoldCurves:
         rounds: int,
         patience: int,
         fewest: int = 1,
-        told: Callable[[int, float], None] | None = None,
+        told: Callable[[int, float, int], None] | None = None,
     ) -> Curve:
         """Return the curve up to `rounds` trees, or until the loss has not fallen for `patience` trees.
 
@@ -75,7 +75,8 @@ class FoldCurves:
         fewest
             Trees before which it does not stop.
         told
-            Called now and then with the number of trees and the least mean loss so far; what it raises ends the run.
+            Called now and then with the number of trees, the least mean loss so far and the trees since then; what it
+            raises ends the run.
         """
         import xgboost as xgb
 
@@ -88,9 +89,10 @@ class FoldCurves:
                 advanced = pool.map(_advance, boosters, self._folds, repeat(upto))
                 losses = np.concatenate([losses, np.array(list(advanced))], axis=1)
                 mean = losses.mean(axis=0)
+                since = len(mean) - 1 - int(np.argmin(mean))
                 if told is not None:
-                    told(len(mean), float(mean.min()))
-                if len(mean) >= max(fewest, patience) and len(mean) - 1 - int(np.argmin(mean)) >= patience:
+                    told(len(mean), float(mean.min()), since)
+                if len(mean) >= fewest and since >= patience:
                     break
         return Curve(losses.mean(axis=0))
 

@@ -8,6 +8,7 @@ time budget breaks that promise, and says so.
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,8 +29,8 @@ __all__ = ["Tuned", "search", "tuned"]
 Progress = Callable[[int, int], None]
 """Called with the trials that are finished and their total."""
 
-_UNTRIED = 5
-_WARMUP = 30
+_UNTRIED = 4
+_WARMUP = 20
 """Random trials before the pruner speaks, and trees before it looks at one."""
 
 
@@ -118,10 +119,13 @@ def _objective(trial: optuna.Trial, spec: SearchSpec, curves: FoldCurves) -> flo
     import optuna
 
     params = {name: _suggested(trial, name, spec) for name in sorted(spec.space)}
+    complete = trial.study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+    best = min((done.value for done in complete if done.value is not None), default=math.inf)
 
-    def told(trees: int, loss: float) -> None:
+    def told(trees: int, loss: float, since: int) -> None:
         trial.report(loss, trees)
-        if trial.should_prune():
+        # A curve that has turned up above the best one will not win by the trees that it still has to grow.
+        if trial.should_prune() or (since >= spec.patience and loss > best):
             raise optuna.TrialPruned
 
     curve = curves.run(params, rounds=spec.most_trees, patience=spec.patience, fewest=spec.fewest_trees, told=told)
