@@ -70,8 +70,8 @@ _NOTES = (
     "pandas computes the same features of each symbol in one pass over its history, with rolling and ewm windows; that "
     "they are the same is asserted before the clock runs. Its only Python call a bar is the slope of OBV: "
     "one scalar product in vs_pandas, numpy.polyfit, as it is mostly written, in vs_pandas_polyfit.",
-    "What limits vs_pandas: pandas' own loops are compiled too. 300 times its speed is about 0.6 ns a value, some two "
-    "clocks of the processor to load, divide, round and store it; TA-Lib stands at talib_vs_pandas.",
+    "What limits vs_pandas: pandas' own loops are compiled too. 300 times its speed is about half a nanosecond a "
+    "value, some two clocks of the processor to load, divide, round and store it; TA-Lib stands at talib_vs_pandas.",
 )
 
 

@@ -22,7 +22,7 @@ from signals.recipes.direction import DOCUMENTED, recipe
 __all__ = ["run"]
 
 _PEER = "XGBClassifier in optuna.optimize"
-_SYMBOLS, _SESSIONS, _TRIALS, _FOLDS = 100, 378, 20, 3
+_SYMBOLS, _SESSIONS, _TRIALS, _FOLDS = 100, 378, 12, 3
 _SEEDS = (0,)
 
 
@@ -64,7 +64,7 @@ def _window(path: Path, chosen: Recipe) -> Dataset:
 
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(data=DataSettings(market="^GSPC", features_dir=Path(folder)))
-        table = read_bars(path, stamped="session", on_bad="quarantine", quarantine_to=Path(folder))
+        table = read_bars(path, stamped="session", on_bad="quarantine")
         market = read_bars(REAL / "market_daily_2006_2021.parquet", stamped="session", symbols=["^GSPC", "^VIX"])
         provider = table.provider()
         provider.load(market.columns.values())
