@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PEERS := .venv-peers
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check soak bench format clean
@@ -34,7 +35,17 @@ check: $(STAMP)  ## lint (ruff) and types (mypy strict)
 soak: $(STAMP)  ## the long counts of the fault and honesty tests
 	@$(BIN)/python -m pytest -m soak
 
-bench: $(STAMP)  ## measure against the peers, write docs/performance.md
+# Peers that the main environment's versions exclude. Resolved together, or their common needs outgrow the oldest; one by
+# one only where that fails, so that none keeps the others away.
+$(PEERS)/.installed: benchmarks/peers.txt
+	@echo "making $(PEERS) for the benchmarks' peers (once, a minute)"
+	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	@install='$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check'; \
+		if $$install -r $<; then touch $@; else for peer in $$(cat $<); do \
+			$$install $$peer || echo "$$peer could not be installed: its rows will say absent"; \
+		done; fi
+
+bench: $(STAMP) $(PEERS)/.installed  ## measure against the peers, write docs/performance.md
 	@$(BIN)/python -c 'import polars' 2>/dev/null || \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,dev,bench]' || \
 		echo "peers of the extra 'bench' could not be installed: their rows will say absent"
@@ -45,4 +56,4 @@ format: $(STAMP)  ## mend what ruff can mend
 	@$(BIN)/ruff format .
 
 clean:  ## remove the environment and caches
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
+	@rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

@@ -14,8 +14,8 @@ __all__ = ["page"]
 
 _HEAD = """# Performance
 
-Written by `make bench`; do not edit. Peers and ours run in one process, taking turns, and medians are shown. A peer
-that could not be installed is a row that says so. Bounds that are not reached are marked.
+Written by `make bench`; do not edit. Where times are compared, peers and ours run in one process, taking turns, and
+medians are shown. A peer that could not be installed is a row that says so. Bounds that are not reached are marked.
 """
 
 
