@@ -9,12 +9,15 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from signals.cli.app import app
+from signals.cli.views_training import show_plan
 from signals.errors import RegistryError, TooFewRows
 from signals.events.log import EventLog
 from signals.events.schema import EventKind
 from signals.ml.artifact import ModelBundle, save_bundle
+from signals.ml.recipe import SplitSpec
 from signals.ml.registry import ModelRegistry
 from signals.ml.trainer import Trainer
+from signals.recipes.direction import recipe
 
 
 @pytest.fixture(autouse=True)
@@ -126,3 +129,8 @@ def test_an_active_model_that_stays_is_named(
     registry.promote("v1")
     result = invoke("train", "--data", noise_csv, "--stamped", "session", "--symbols", "2")
     assert "not promoted: v1 stays active" in result.output
+
+
+def test_the_plan_says_that_windows_grow(capsys: pytest.CaptureFixture[str]) -> None:
+    show_plan(recipe().model_copy(update={"split": SplitSpec(expanding=True)}))
+    assert "train 24 months and all before, test 6, step 3" in capsys.readouterr().out
