@@ -22,6 +22,7 @@ from signals.data.records import (
     SectorMedian,
     ShortInterest,
 )
+from signals.errors import FeatureError
 from signals.features import cache
 from signals.features.bars import Bars, columns_of
 from signals.features.batch import FactFeatures, SymbolFacts, SymbolInputs, compute, compute_own
@@ -115,8 +116,20 @@ class FeatureStore:
         Raises
         ------
         FeatureError
-            If the bars are not bars: unsorted times, prices that are not positive and finite, high below low.
+            If the bars are not bars: unsorted times, prices that are not positive and finite, high below low; if a fact
+            is about another symbol.
         """
+        others = {
+            fact.symbol
+            for facts in (fundamentals, insider_transactions, short_interest, actions)
+            for fact in facts or ()
+            if fact.symbol != symbol
+        }
+        if others:
+            raise FeatureError(
+                f"expected facts about {symbol!r}, were also some about {', '.join(sorted(others)[:3])}; give the "
+                "symbol's own, or load all into a provider and call get_features"
+            )
         medians = tuple(sector_fundamentals or ())
         about = {median.symbol for median in medians}
         if sector is None and len(about) == 1:

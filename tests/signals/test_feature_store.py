@@ -101,6 +101,15 @@ def test_facts_reach_their_features(store: FeatureStore) -> None:
     assert (frame["sector_energy"] == 1).all()
 
 
+def test_facts_about_another_company_are_refused(store: FeatureStore) -> None:
+    bars = history("AAA", 1)
+    known = from_micros(int(bars.time[100]))
+    with pytest.raises(FeatureError, match="some about BBB"):
+        store.compute_features(
+            "AAA", bars, insider_transactions=[InsiderTransaction("BBB", known, known.date(), 10.0, 500.0)]
+        )
+
+
 def test_panel_is_sorted_by_symbol_and_date(store: FeatureStore, provider: InMemoryProvider) -> None:
     panel = store.get_features(["BRK/B", "AAA", "AAA"], None, None, provider)
     assert panel.index.names == ["symbol", "date"]

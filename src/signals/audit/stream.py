@@ -24,11 +24,28 @@ def stream_cases(
 ) -> None:
     """Play the whole world through a live view, and its end through a second one; compare both with batch."""
     whole = Case("stream", "bar by bar", world)
-    ledger.hold(whole, before, _played(world, store, world.universe, world.instants, step))
+    played = _played(world, store, world.universe, world.instants, step)
+    ledger.hold(whole, before, _on_time(before, world.universe, int(world.instants[0]), played))
     # A restart rebuilds every symbol from the bars that the engine holds, and the members come in another order.
     half = tuple(reversed(world.universe[::2]))
     late = Case("stream", "live view restarted, half of the symbols", world, peers=False)
-    ledger.hold(late, before, _played(world, store, half, world.instants[-RESTARTED:], step))
+    instants = world.instants[-RESTARTED:]
+    played = _played(world, store, half, instants, step)
+    ledger.hold(late, before, _on_time(before, half, int(instants[0]), played))
+
+
+def _on_time(
+    before: Mapping[str, Rows], members: Sequence[str], since: int, played: Mapping[str, Rows]
+) -> dict[str, Rows]:
+    """Return what was played at each of the members' bars; NaN where the live view was silent, which is no answer."""
+    made = {}
+    for symbol in members:
+        time = before[symbol].time[before[symbol].time >= since]
+        values = np.full((len(time), before[symbol].values.shape[1]), np.nan, np.float32)
+        if symbol in played:
+            values[np.searchsorted(time, played[symbol].time)] = played[symbol].values
+        made[symbol] = Rows(time, values)
+    return made
 
 
 def _played(

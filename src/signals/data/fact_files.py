@@ -72,10 +72,15 @@ class FactLoader:
     def __init__(self, read: Callable[[], FactTable[Any]]) -> None:
         self._read = read
 
-    async def refresh(self, into: InMemoryProvider, since: datetime | None) -> None:
-        """Load every fact known later than `since` (None: every fact)."""
+    async def refresh(self, into: InMemoryProvider, since: datetime | None) -> None:  # noqa: ARG002 (see below)
+        """Load what the provider does not hold yet, whatever `since` says.
+
+        A file may get a row long after the instant from which its fact counts as known.
+        """
         table = await asyncio.to_thread(self._read)
-        fresh = [fact for fact in table.facts if since is None or fact.known_at > since]
+        held = {(type(fact), fact.symbol) for fact in table.facts}
+        known = Counter(fact for kind, symbol in held for fact in into.facts(kind, symbol))
+        fresh = list((Counter(table.facts) - known).elements())
         if fresh:
             into.load(facts=fresh)
 

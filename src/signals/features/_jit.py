@@ -53,10 +53,17 @@ def kernel(signature: str, sources: Sequence[str] = ()) -> Callable[[C], C]:
             log.warning("features.kernel_not_cached", kernel=function.__name__, reason=str(error))
             made = numba.njit(error_model="numpy")(function)
         folder = made.stats.cache_path
-        if folder is None or not _cached(made):
+        if folder is None or not _cached(made, folder):
             log.info("features.kernel_compiling", kernel=function.__name__, note="once; a few seconds, then cached")
         began = time.perf_counter()
-        made.compile(signature)
+        try:
+            made.compile(signature)
+        except Exception as error:  # a damaged file of the cache raises whatever reading it comes upon
+            if folder is None:
+                raise
+            log.warning("features.kernel_cache_damaged", kernel=function.__name__, reason=repr(error))
+            _forget(made, folder)
+            made.compile(signature)
         made.disable_compile()
         if not made.stats.cache_hits:
             log.info(
@@ -70,9 +77,18 @@ def kernel(signature: str, sources: Sequence[str] = ()) -> Callable[[C], C]:
     return compile_
 
 
-def _cached(made: Any) -> bool:
+def _cached(made: Any, folder: str) -> bool:
     # What was compiled from other sources is there too, and will not do.
-    return bool(made._cache._cache_file._load_index())
+    try:
+        return bool(made._cache._cache_file._load_index())
+    except Exception:  # damaged: as good as not there
+        _forget(made, folder)
+        return False
+
+
+def _forget(made: Any, folder: str) -> None:
+    for path in Path(folder).glob(f"*{made.py_func.__name__}-*.nb?"):
+        path.unlink(missing_ok=True)
 
 
 def _watch(made: Any, sources: Sequence[str]) -> None:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from signals.config import DataSettings
 from signals.data.calendar import TradingCalendar
 from signals.data.provider import DataProvider
-from signals.data.records import F8, I8, BarColumns, to_micros
+from signals.data.records import F8, I8, BarColumns, from_micros, to_micros
 from signals.features import basis, temporal
 from signals.features.batch import FACTS, KERNEL, TEMPORAL, fact_rows, kernel_bars
 from signals.features.calculators import Calculators
@@ -138,8 +138,16 @@ class LiveFeatures:
         Parameters
         ----------
         data
-            Bars of members and reference symbols, oldest first; at most the longest lookback and one are read.
+            Bars of members and reference symbols, oldest first. Of members at most the longest lookback and one are
+            read; references must reach as far back in time as those do.
         """
+        try:
+            return self._updated(slice_, data)
+        except BaseException:
+            self.reset()  # half of an update is none: the next one builds everything anew
+            raise
+
+    def _updated(self, slice_: Slice, data: Mapping[str, Sequence[OHLCV]]) -> Rows:
         now = slice_.timestamp
         time = to_micros(now)
         levels = self._follow_references(now, data)
@@ -220,7 +228,9 @@ class LiveFeatures:
     def _inputs(self, past: BarColumns, data: Mapping[str, Sequence[OHLCV]]) -> F8:
         under = self._known.bases[past.symbol]
         names = (self._settings.market, self._settings.volatility, self._etf(under.sector))
-        market, volatility, sector = (_tail(name, data.get(name, ()), self._warmup) for name in names)
+        first = from_micros(int(past.time[0]))
+        # By time and not by count: a symbol that seldom trades reaches further back than as many bars of the market.
+        market, volatility, sector = (_since(name, data.get(name, ()), first) for name in names)
         return kernel_bars(past, under.steps, (market, volatility, sector), self._calendar)
 
     def _step(self, slots: I8, newest: Sequence[OHLCV], levels: Mapping[str, float]) -> None:
@@ -267,6 +277,10 @@ def _as_of(bars: Sequence[OHLCV], now: datetime) -> OHLCV | None:
 
 def _until(steps: tuple[basis.Step, ...], time: int) -> tuple[basis.Step, ...]:
     return tuple(step for step in steps if step.effective <= time)
+
+
+def _since(symbol: str, bars: Sequence[OHLCV], first: datetime) -> BarColumns:
+    return BarColumns.of(symbol, bars[max(bisect_right(bars, first, key=_TIME) - 1, 0) :])
 
 
 def _tail(symbol: str, bars: Sequence[OHLCV], before: int) -> BarColumns:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -15,6 +15,8 @@ from signals.data.provider import InMemoryProvider
 from signals.data.records import Fact, Fundamental, InsiderTransaction
 from signals.features.live import LiveFeatures, Rows
 from signals.features.share_basis import ShareBasis
+from strategy.bars import OHLCV
+from strategy.slices import Slice
 
 MakeProvider = Callable[..., InMemoryProvider]
 
@@ -67,3 +69,18 @@ def test_live_row_that_is_one_bit_off(run: Callable[[], AuditReport], monkeypatc
     monkeypatch.setattr(LiveFeatures, "update", off)
     report = run()
     assert {(violation.kind, violation.feature) for violation in report.violations} == {("stream", "return_1")}
+
+
+@pytest.mark.parametrize("heard", [0, 60])
+def test_a_live_view_that_falls_silent_is_caught(
+    run: Callable[[], AuditReport], monkeypatch: pytest.MonkeyPatch, heard: int
+) -> None:
+    honest = LiveFeatures.update
+
+    def silent(self: LiveFeatures, slice_: Slice, data: Mapping[str, Sequence[OHLCV]]) -> Rows:
+        rows = honest(self, slice_, data)
+        long = len(data["AAA"]) > heard
+        return Rows((), rows.values[:0], rows.ready[:0], ()) if long else rows
+
+    monkeypatch.setattr(LiveFeatures, "update", silent)
+    assert "technical" in broken(run(), "stream")

@@ -91,13 +91,14 @@ def test_reasons_are_counted_and_facts_sorted() -> None:
     assert table.left_out == {"late": 2, "odd": 1}
 
 
-def test_loader_adds_what_became_known() -> None:
-    provider = InMemoryProvider()
-    loader = FactLoader(lambda: FactTable.of([fact(2), fact(3), fact(4)]))
-    asyncio.run(loader.refresh(provider, datetime(2024, 1, 3, tzinfo=UTC)))
-    assert [each.shares for each in provider.facts(ShortInterest, "A")] == [4.0]
+def test_loader_adds_what_the_provider_does_not_hold() -> None:
+    """A row may come to the file after the instant from which its fact counts as known."""
+    provider, rows = InMemoryProvider(), [fact(2), fact(4)]
+    loader = FactLoader(lambda: FactTable.of(rows))
     asyncio.run(loader.refresh(provider, None))
-    assert len(provider.facts(ShortInterest, "A")) == 3
-    revision = provider.revision
+    rows.append(fact(3))
     asyncio.run(loader.refresh(provider, datetime(2025, 1, 1, tzinfo=UTC)))
+    assert [each.shares for each in provider.facts(ShortInterest, "A")] == [2.0, 3.0, 4.0]
+    revision = provider.revision
+    asyncio.run(loader.refresh(provider, None))
     assert provider.revision == revision

@@ -91,3 +91,14 @@ def test_changed_source_is_compiled_in(source: Path, tmp_path: Path) -> None:
     with capture_logs() as changed:
         assert load(source).halved(3.0) == 0.75
     assert [entry["event"] for entry in changed] == ["features.kernel_compiling", "features.kernel_compiled"]
+
+
+@pytest.mark.parametrize("ending", ["nbi", "nbc"])
+def test_a_damaged_cache_is_made_anew(source: Path, ending: str) -> None:
+    load(source)
+    for path in source.parent.rglob(f"*halved-*.{ending}"):
+        path.write_bytes(path.read_bytes()[:40])
+    assert load(source).halved(0.5) == 0.25
+    with capture_logs() as logs:
+        assert load(source).halved(0.5) == 0.25
+    assert logs == []

@@ -259,3 +259,30 @@ def test_facts_are_sorted_once_until_they_change(
     provider.load(facts=[ShortInterest("AAA", from_micros(0), date(1970, 1, 1), 1.0, 1.0)])
     feed.update(view, 591)
     assert len(made) == 2
+
+
+def test_an_update_that_failed_is_made_anew(
+    feed: Feed, expected: F4, same: Same, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = live()
+    feed.update(view, 600)
+    with monkeypatch.context() as patch:
+        patch.setattr("signals.features.temporal.compute", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            feed.update(view, 601)
+    for row in (601, 602):
+        assert same(feed.update(view, row).values, expected[row : row + 1])
+
+
+def test_a_symbol_that_seldom_trades_restarts_like_the_batch(
+    columns: tuple[BarColumns, ...], calendar: TradingCalendar, same: Same
+) -> None:
+    """Its last 513 bars reach further back in time than as many bars of the market."""
+    bars, market, *_ = columns
+    sparse = BarColumns("AAA", bars.time[::5], bars.values[::5])
+    row = len(sparse) - 1
+    batch = compute(inputs_of(InMemoryProvider([sparse, market]), "AAA", SETTINGS), calendar)
+    now, data = sparse.bars()[row], {"AAA": sparse.bars(), "SPY": market.bars()}
+    view = live()
+    view._warmup = 60
+    assert same(view.update(Slice(now.timestamp, {"AAA": now}), data).values, batch[row:])
