@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from signals.data.calendar import TradingCalendar
@@ -25,6 +25,9 @@ from signals.errors import (
     UnreadableFile,
     WrongType,
 )
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["FactLoader", "FactTable", "Row", "instant", "opens_after", "read_rows"]
 
@@ -85,8 +88,10 @@ class FactLoader:
             into.load(facts=fresh)
 
 
-def read_rows(path: Path, columns: Sequence[str | tuple[str, ...]], *, optional: Sequence[str] = ()) -> list[Row]:
-    """Return a Parquet file's rows as dictionaries.
+def read_rows(
+    path: Path, columns: Sequence[str | tuple[str, ...]], *, optional: Sequence[str] = (), times: Sequence[str] = ()
+) -> list[Row]:
+    """Return a Parquet file's rows as dictionaries; NaN is an empty cell, a date a midnight.
 
     Parameters
     ----------
@@ -94,11 +99,15 @@ def read_rows(path: Path, columns: Sequence[str | tuple[str, ...]], *, optional:
         Needed; of a tuple of names the first that the file has is read, under the tuple's first name.
     optional
         Read where the file has them.
+    times
+        Those of the columns that must hold dates or times.
 
     Raises
     ------
     MissingFile, UnreadableFile, MissingColumns, EmptyFile
         The file as a whole cannot be used.
+    WrongType
+        If a column of times holds something else.
     """
     import pyarrow as pa
     from pyarrow import parquet
@@ -108,14 +117,32 @@ def read_rows(path: Path, columns: Sequence[str | tuple[str, ...]], *, optional:
     try:
         with parquet.ParquetFile(path) as file:
             found = _found(file.schema_arrow.names, columns, optional, str(path))
-            rows: list[Row] = file.read(columns=list(found)).rename_columns(found).to_pylist()
+            table = file.read(columns=list(found)).rename_columns(found)
     except (pa.ArrowException, OSError) as error:
         hint = "the file is damaged, cut short or no Parquet: fetch it again"
         reason = " ".join(str(error).split())[:200]
         raise UnreadableFile("a readable Parquet file", reason, file=str(path), hint=hint) from None
-    if not rows:
+    if not len(table):
         raise EmptyFile("rows", "none", file=str(path))
+    rows: list[Row] = _plain(table, times, str(path)).to_pylist()
     return rows
+
+
+def _plain(table: pa.Table, times: Sequence[str], file: str) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for place, field in enumerate(table.schema):
+        column = table.column(place)
+        if pa.types.is_date(field.type):
+            column = column.cast(pa.timestamp("us"))
+        elif field.name in times and not (pa.types.is_timestamp(field.type) or pa.types.is_null(field.type)):
+            hint = "convert it, such as with pandas.to_datetime, before writing the file"
+            raise WrongType(f"dates in the column {field.name!r}", str(field.type), file=file, hint=hint)
+        elif pa.types.is_floating(field.type):
+            column = pc.if_else(pc.is_nan(column), pa.scalar(None, field.type), column)
+        table = table.set_column(place, field.name, column)
+    return table
 
 
 def _found(

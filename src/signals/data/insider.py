@@ -51,7 +51,7 @@ def read_form4(
     FileError, NaiveTime
         The file cannot be used, or has times without a zone and no `tz` was given.
     """
-    rows = read_rows(Path(path), _COLUMNS, optional=(*_FILED, "is_derivative"))
+    rows = read_rows(Path(path), _COLUMNS, optional=(*_FILED, "is_derivative"), times=("transaction_date", *_FILED))
     filed = next((name for name in _FILED if name in rows[0]), None)
     if filed is None:
         raise MissingColumns(f"the column {' or '.join(_FILED)}", "neither", file=str(path))

@@ -50,7 +50,7 @@ def read_company_facts(
     """
     wanted = (
         row
-        for row in read_rows(Path(path), _COLUMNS)
+        for row in read_rows(Path(path), _COLUMNS, times=("start", "end", "filed"))
         if (symbols is None or row["symbol"] in symbols) and (concepts is None or row["concept"] in concepts)
     )
     return FactTable.of(_facts(wanted, opens_after(calendar, same_day=same_day)))

@@ -51,7 +51,7 @@ def read_short_interest(path: str | Path, *, calendar: str = "XNYS") -> FactTabl
     FileError
         The file cannot be used.
     """
-    rows = read_rows(Path(path), _COLUMNS, optional=("split_flag",))
+    rows = read_rows(Path(path), _COLUMNS, optional=("split_flag",), times=("settlement_date",))
     return FactTable.of(_facts(rows, TradingCalendar(calendar)))
 
 

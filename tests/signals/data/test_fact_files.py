@@ -85,6 +85,17 @@ def test_what_is_no_time_is_refused() -> None:
         instant(datetime(2024, 7, 1), "Nowhere")  # noqa: DTZ001
 
 
+def test_dates_are_midnights_and_nan_is_an_empty_cell(parquet_file: Write) -> None:
+    path = parquet_file([{"when": date(2024, 1, 2), "value": float("nan")}, {"when": None, "value": 2.0}])
+    rows = read_rows(path, ["when", "value"], times=["when"])
+    assert rows == [{"when": datetime(2024, 1, 2), "value": None}, {"when": None, "value": 2.0}]  # noqa: DTZ001
+
+
+def test_dates_as_text_are_refused_with_their_column(parquet_file: Write) -> None:
+    with pytest.raises(WrongType, match="dates in the column 'when', was string"):
+        read_rows(parquet_file([{"when": "2024-01-02"}]), ["when"], times=["when"])
+
+
 def test_reasons_are_counted_and_facts_sorted() -> None:
     table: FactTable[ShortInterest] = FactTable.of([fact(3), "late", fact(2), "late", "odd"])
     assert [each.shares for each in table.facts] == [2.0, 3.0]
