@@ -17,7 +17,10 @@ from signals.data.records import F8, I8, ActionKind, Adjusted, CorporateAction, 
 
 __all__ = ["Step", "applied", "average_volume", "changes", "factors", "newest_average", "segments"]
 
-_PRICE_KINDS = (ActionKind.SPLIT, ActionKind.SPIN_OFF)
+_JUMPS = {
+    Adjusted.NONE: (ActionKind.SPLIT, ActionKind.SPIN_OFF),
+    Adjusted.SPLIT: (ActionKind.SPIN_OFF,),
+}
 _DAYS = 20
 
 
@@ -32,14 +35,12 @@ class Step(NamedTuple):
 def applied(actions: Sequence[CorporateAction], adjusted: Adjusted, until: int) -> tuple[Step, ...]:
     """Return the jumps known by `until` (microseconds), by effective time; the newest revision of each.
 
-    None where the loader adjusted prices already.
+    Splits are none where the loader adjusted prices for them already; it did not for spin-offs.
     """
-    if adjusted is not Adjusted.NONE:
-        return ()
     newest: dict[tuple[int, str], float] = {}
     # Of two ratios known at one instant the higher one, as in `ShareBasis`, whatever order the source lists them in.
     for action in sorted(actions, key=lambda action: (action.known_at, action.ratio)):
-        if action.kind in _PRICE_KINDS and to_micros(action.known_at) <= until:
+        if action.kind in _JUMPS[adjusted] and to_micros(action.known_at) <= until:
             newest[to_micros(action.effective), action.kind.value] = action.ratio
     return tuple(Step(*key, ratio) for key, ratio in sorted(newest.items()))
 
@@ -67,7 +68,7 @@ def segments(actions: Sequence[CorporateAction], adjusted: Adjusted, time: I8) -
     late = [
         to_micros(action.known_at)
         for action in actions
-        if adjusted is Adjusted.NONE and action.kind in _PRICE_KINDS and action.known_at > action.effective
+        if action.kind in _JUMPS[adjusted] and action.known_at > action.effective
     ]
     rows = np.unique(np.searchsorted(time, np.array(late, np.int64), side="left"))
     return [int(row) for row in rows if 0 < row < len(time)]

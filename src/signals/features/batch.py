@@ -58,9 +58,10 @@ TEMPORAL = slice(FACTS.stop, FACTS.stop + len(temporal.FEATURES))
 class SymbolFacts:
     """Every fact about one symbol, known at any time; `point_in_time` selects. `sector_medians` is by sector name.
 
-    Where `adjusted` is ``split``, `actions` are the splits that the prices were adjusted for, and no others: with a
-    split of ratio 1 for a symbol that is known never to have split. Where the bars end says nothing about it, for
-    prices that end before a split may have been adjusted for it later (and a longer file cut there has been).
+    Where `adjusted` is ``split``, the splits among `actions` are those that the prices were adjusted for, and no
+    others: with a split of ratio 1 for a symbol that is known never to have split. Where the bars end says nothing
+    about it, for prices that end before a split may have been adjusted for it later (and a longer file cut there has
+    been).
     """
 
     fundamentals: Sequence[Fundamental] = ()

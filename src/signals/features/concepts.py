@@ -53,8 +53,8 @@ CASH = Concept(_MONEY, ("CashAndCashEquivalentsAtCarryingValue",))
 CURRENT_ASSETS = Concept(_MONEY, ("AssetsCurrent",))
 CURRENT_LIABILITIES = Concept(_MONEY, ("LiabilitiesCurrent",))
 LONG_TERM_DEBT = Concept(_MONEY, ("LongTermDebt",))  # current maturities included
-NONCURRENT_DEBT = Concept(_MONEY, ("LongTermDebtNoncurrent",))
-CURRENT_DEBT = Concept(_MONEY, ("LongTermDebtCurrent",))
+NONCURRENT_DEBT = Concept(_MONEY, ("LongTermDebtAndCapitalLeaseObligations", "LongTermDebtNoncurrent"))
+CURRENT_DEBT = Concept(_MONEY, ("LongTermDebtAndCapitalLeaseObligationsCurrent", "LongTermDebtCurrent"))
 SHORT_TERM_DEBT = Concept(_MONEY, ("ShortTermBorrowings", "CommercialPaper"))
 # The count on a filing's cover is weeks younger than the one on its balance sheet.
 SHARES_OUTSTANDING = Concept(_SHARES, ("EntityCommonStockSharesOutstanding", "CommonStockSharesOutstanding"))

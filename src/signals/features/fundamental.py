@@ -78,6 +78,9 @@ FEATURES: tuple[Feature, ...] = (
 )
 
 
+BEHIND = 370
+"""Days by which the year of dividends may lie behind the year of earnings: some report dividends once a year."""
+
 STALE = 550
 """Days after which a figure that newer filings no longer bring is missing: a year, and half a year to file it."""
 
@@ -152,14 +155,16 @@ class FundamentalFacts:
         shares = self._fresh(counted, time) * self._basis.factor(counted.filed_at(time), time)
         net_income, revenue = self.trailing(NET_INCOME), self._fresh(self.trailing(REVENUE), time)
         income, debt = self._fresh(net_income, time), self._debt(time)
-        per_share = self.trailing(EARNINGS_PER_SHARE)
+        per_share, dividends = self.trailing(EARNINGS_PER_SHARE), self.trailing(DIVIDENDS_PER_SHARE)
+        # Who stops paying reports no zero: dividends of an older year than the earnings' are over.
+        paying = dividends.end_at(time) >= net_income.end_at(time) - BEHIND
         as_new = per_share.end_at(time) >= net_income.end_at(time)
         operating, depreciation = self.trailing(OPERATING_INCOME), self.trailing(DEPRECIATION)
         together = operating.end_at(time) == depreciation.end_at(time)
         return _State(
             shares=shares,
             earnings_per_share=np.where(as_new, self._fresh(per_share, time, self._basis), over(income, shares)),
-            dividends_per_share=self._fresh(self.trailing(DIVIDENDS_PER_SHARE), time, self._basis),
+            dividends_per_share=np.where(paying, self._fresh(dividends, time, self._basis), np.nan),
             equity=equity,
             revenue=revenue,
             ebitda=np.where(together, self._fresh(operating, time) + depreciation.at(time), np.nan),
@@ -182,13 +187,15 @@ class FundamentalFacts:
         return np.where(figure.end_at(time) >= filed // DAY - STALE, value, np.nan)
 
     def _debt(self, time: I8) -> F8:
-        """Sum the lines of the newest balance sheet that reports any debt, those with an amount; NaN where none was."""
+        """Sum the lines of debt of the newest balance sheet, those with an amount; NaN where it has none."""
         lines = [self.instant(c) for c in (LONG_TERM_DEBT, NONCURRENT_DEBT, CURRENT_DEBT, SHORT_TERM_DEBT)]
         ends = np.stack([line.end_at(time) for line in lines])
         value = np.stack([self._fresh(line, time) for line in lines])
-        there = (ends == ends.max(axis=0)) & ~np.isnan(value)
+        # An older sheet's debt over a newer one's equity is nobody's ratio, and lines that ended were not paid back.
+        there = (ends == self.instant(EQUITY).end_at(time)) & ~np.isnan(value)
         total, noncurrent, current, short_term = np.where(there, value, 0.0)
-        owed = np.where(there[0], total, noncurrent + current) + short_term
+        # Some report a single loan under the total's name: its parts then add up to more.
+        owed = np.maximum(total, noncurrent + current) + short_term
         return np.where(there.any(axis=0), owed, np.nan)
 
     def _current_ratio(self, time: I8) -> F8:

@@ -34,9 +34,15 @@ def test_dividends_move_nothing() -> None:
     assert applied([action(4, 2, kind=ActionKind.DIVIDEND)], NONE, 9_000_000) == ()
 
 
-def test_nothing_is_applied_to_prices_that_are_adjusted_already() -> None:
+def test_splits_are_not_applied_to_prices_that_are_adjusted_already() -> None:
     assert applied([action(4, 2)], Adjusted.SPLIT, 9_000_000) == ()
     assert segments([action(4, 2, known=6)], Adjusted.SPLIT, TIME) == []
+
+
+def test_spin_offs_are_applied_to_prices_that_are_adjusted_for_splits() -> None:
+    spun = action(4, 1.25, known=6, kind=ActionKind.SPIN_OFF)
+    assert [step.ratio for step in applied([spun, action(2, 3)], Adjusted.SPLIT, 9_000_000)] == [1.25]
+    assert segments([spun], Adjusted.SPLIT, TIME) == [6]
 
 
 def test_action_is_not_there_before_it_is_known() -> None:

@@ -249,7 +249,7 @@ def test_a_figure_that_filings_no_longer_bring_is_missing() -> None:
     newer += [sheet("StockholdersEquity", 500.0, end=365 * n, known=365 * n + 30) for n in (1, 2)]
     rows = compute(inputs((*COMPANY, *newer), (400.0, 800.0), (20, 20)))
     assert column(rows, "roe") == pytest.approx([0.4, 0.4])
-    for name in ("ps", "dividend_yield", "debt_to_equity", "current_ratio"):
+    for name in ("ps", "dividend_yield", "current_ratio"):
         assert np.isnan(column(rows, name)).tolist() == [False, True]
 
 
@@ -267,6 +267,28 @@ def test_debt_sums_the_lines_of_the_newest_balance_sheet() -> None:
         sheet("CommercialPaper", 75.0, end=-91, known=-60),
     )
     assert one("debt_to_equity", inputs(facts)) == pytest.approx(0.35)
+
+
+def test_debt_of_an_older_balance_sheet_is_not_owed_now() -> None:
+    facts = (*COMPANY, sheet("StockholdersEquity", 500.0, end=91, known=120))
+    rows = compute(inputs(facts, (119.0, 121.0), (20, 20)))
+    assert np.isnan(column(rows, "debt_to_equity")).tolist() == [False, True]
+
+
+def test_parts_of_debt_outweigh_a_total_that_is_less() -> None:
+    facts = (
+        *without("LongTermDebt", "ShortTermBorrowings"),
+        sheet("LongTermDebt", 6.0),
+        sheet("LongTermDebtAndCapitalLeaseObligations", 150.0),
+        sheet("LongTermDebtAndCapitalLeaseObligationsCurrent", 25.0),
+    )
+    assert one("debt_to_equity", inputs(facts)) == pytest.approx(0.35)
+
+
+def test_dividends_that_were_stopped_are_not_paid_on() -> None:
+    earned = [year("NetIncomeLoss", 200.0, end=end, known=end + 30) for end in (365, 456)]
+    rows = compute(inputs((*COMPANY, *earned), (400.0, 490.0), (20, 20)))
+    assert column(rows, "dividend_yield") == pytest.approx([0.025, np.nan], nan_ok=True)
 
 
 def test_no_line_of_debt_is_not_no_debt() -> None:
