@@ -55,7 +55,22 @@ from signals.features._scratch import (
     Place,
 )
 
-__all__ = ["market", "moves", "prepare", "prices", "ranges", "volatilities", "volumes"]
+__all__ = [
+    "largest",
+    "market",
+    "moves",
+    "prepare",
+    "prices",
+    "products",
+    "ranges",
+    "signs",
+    "smallest",
+    "stochastics",
+    "total",
+    "volatilities",
+    "volumes",
+    "worths",
+]
 
 RETURNS = tuple(U8(n) for n in (1, 2, 5, 10, 21, 63, 126, 252))
 ONE, TWO, THREE = U8(1), U8(2), U8(3)
@@ -64,32 +79,22 @@ FLAT = 1e-10
 
 
 @helper
-def _sums(work: F8, begin: Place, end: Place, source: Place, into: Place, window: Place) -> None:
-    # Sums over 4, 16, 64 values, no further back than the window of the first row reaches.
-    span = U8(4)
-    while span <= window:
-        part = span // U8(4)
-        for i in range(begin + span - window, end):
-            newer, older = work[source + i] + work[source + i - part], work[source + i - TWO * part]
-            work[into + i] = newer + (older + work[source + i - THREE * part])
-        source, into, span = into, into + COLUMN, U8(4) * span
+def total(work: F8, at: Place, part: Place) -> float:
+    """Return the sum of four spans of `part` rows, the newest at `at`."""
+    newer, older = work[at] + work[at - part], work[at - TWO * part]
+    return float(newer + (older + work[at - THREE * part]))
 
 
 @helper
-def _extremes(work: F8, begin: Place, end: Place) -> None:
-    high, low, into, span = HIGH, LOW, U8(0), U8(4)
-    while span <= U8(64):
-        part = span // U8(4)
-        first = begin + span - U8(WINDOW)
-        for i in range(first, end):
-            newer = _larger(work[high + i], work[high + i - part])
-            older = _larger(work[high + i - TWO * part], work[high + i - THREE * part])
-            work[HIGHS + into + i] = _larger(newer, older)
-        for i in range(first, end):
-            newer = _smaller(work[low + i], work[low + i - part])
-            older = _smaller(work[low + i - TWO * part], work[low + i - THREE * part])
-            work[LOWS + into + i] = _smaller(newer, older)
-        high, low, into, span = HIGHS + into, LOWS + into, into + COLUMN, U8(4) * span
+def largest(work: F8, at: Place, part: Place) -> float:
+    """Return the largest of four spans."""
+    return _larger(_larger(work[at], work[at - part]), _larger(work[at - TWO * part], work[at - THREE * part]))
+
+
+@helper
+def smallest(work: F8, at: Place, part: Place) -> float:
+    """Return the smallest of four spans."""
+    return _smaller(_smaller(work[at], work[at - part]), _smaller(work[at - TWO * part], work[at - THREE * part]))
 
 
 @helper
@@ -103,9 +108,31 @@ def _smaller(one: float, other: float) -> float:
 
 
 @helper
-def prepare(work: F8, begin: Place, end: Place) -> None:
-    """Fill the columns that several features share: moves, products, and the trees."""
-    for i in range(begin - U8(59), end):
+def _sums(work: F8, begin: Place, end: Place, source: Place, into: Place, window: Place) -> None:
+    # Sums over 4, 16, 64 values, no further back than the window of the first row reaches.
+    span = U8(4)
+    while span <= window:
+        for i in range(begin + span - window, end):
+            work[into + i] = total(work, source + i, span // U8(4))
+        source, into, span = into, into + COLUMN, U8(4) * span
+
+
+@helper
+def _extremes(work: F8, begin: Place, end: Place) -> None:
+    high, low, into, span = HIGH, LOW, U8(0), U8(4)
+    while span <= U8(64):
+        first = begin + span - U8(WINDOW)
+        for i in range(first, end):
+            work[HIGHS + into + i] = largest(work, high + i, span // U8(4))
+        for i in range(first, end):
+            work[LOWS + into + i] = smallest(work, low + i, span // U8(4))
+        high, low, into, span = HIGHS + into, LOWS + into, into + COLUMN, U8(4) * span
+
+
+@helper
+def products(work: F8, begin: Place, end: Place) -> None:
+    """Fill the moves of the symbol and of the market, their squares and their product."""
+    for i in range(begin, end):
         own = work[CLOSE + i] / work[CLOSE + i - ONE] - 1.0
         bench = work[MARKET + i] / work[MARKET + i - ONE] - 1.0
         work[MOVE + i] = own
@@ -113,10 +140,29 @@ def prepare(work: F8, begin: Place, end: Place) -> None:
         work[MOVE_2 + i] = own * own
         work[BENCH_2 + i] = bench * bench
         work[BOTH + i] = own * bench
-    for i in range(begin - U8(19), end):
+
+
+@helper
+def worths(work: F8, begin: Place, end: Place) -> None:
+    """Fill what was paid for each bar's volume."""
+    for i in range(begin, end):
+        work[WORTH + i] = work[VOLUME + i] * ((work[HIGH + i] + work[LOW + i] + work[CLOSE + i]) / 3.0)
+
+
+@helper
+def signs(work: F8, begin: Place, end: Place) -> None:
+    """Fill volumes with the sign of their bar's move."""
+    for i in range(begin, end):
         volume, close, before = work[VOLUME + i], work[CLOSE + i], work[CLOSE + i - ONE]
-        work[WORTH + i] = volume * ((work[HIGH + i] + work[LOW + i] + close) / 3.0)
         work[SIGNED + i] = volume if close > before else (-volume if close < before else 0.0)
+
+
+@helper
+def prepare(work: F8, begin: Place, end: Place) -> None:
+    """Fill the columns that several features share: moves, products, the trees, and the fast stochastic."""
+    products(work, begin - U8(59), end)
+    worths(work, begin - U8(19), end)
+    signs(work, begin - U8(19), end)
     _sums(work, begin, end, CLOSE, CLOSES, U8(200))
     _sums(work, begin, end, MOVE, MOVES, U8(60))
     _sums(work, begin, end, MOVE_2, MOVES_2, U8(60))
@@ -127,6 +173,7 @@ def prepare(work: F8, begin: Place, end: Place) -> None:
     _sums(work, begin, end, VOLUME, VOLUMES, U8(20))
     _sums(work, begin, end, WORTH, WORTHS, U8(20))
     _extremes(work, begin, end)
+    stochastics(work, begin - TWO, end)
 
 
 @helper
@@ -220,12 +267,17 @@ def _lowest(work: F8, spans: Place, i: Place, step: Place, rest: Place) -> float
 
 
 @helper
-def ranges(work: F8, begin: Place, end: Place, made: F4) -> None:
-    """Compute the stochastics and the distances from highs and lows."""
-    for i in range(begin - TWO, end):
+def stochastics(work: F8, begin: Place, end: Place) -> None:
+    """Fill the fast stochastic: where the close stands in the range of 14 rows."""
+    for i in range(begin, end):
         high, low = _highest(work, S4, i, U8(4), U8(10)), _lowest(work, S4, i, U8(4), U8(10))
         fast, oldest = 100.0 * (work[CLOSE + i] - low) / (high - low), work[CLOSE + i - U8(13)]
         work[FAST + i] = fast if high > low and oldest == oldest else math.nan
+
+
+@helper
+def ranges(work: F8, begin: Place, end: Place, made: F4) -> None:
+    """Compute the stochastics and the distances from highs and lows."""
     for i in range(begin, end):
         made[OUT[18] + i] = work[FAST + i]
         made[OUT[19] + i] = (work[FAST + i] + work[FAST + i - ONE] + work[FAST + i - TWO]) / 3.0

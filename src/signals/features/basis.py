@@ -90,12 +90,13 @@ def average_volume(volume: F8, factor: F8) -> F8:
     return mean
 
 
-def newest_average(volumes: F8, ends: I8, factor: F8) -> F8:
+def newest_average(volumes: F8, counts: I8, factor: F8) -> F8:
     """Return `average_volume` of the newest bar of several symbols, shape (n,): the same sum in the same order.
 
-    `volumes` (n, N) holds each symbol's volumes up to its end in `ends` (n,), `factor` (n,) its newest factor.
+    `volumes` (n, N) holds each symbol's newest volumes, that of row r at r modulo N; `counts` (n,) says how many rows
+    there have been, `factor` (n,) is the newest factor.
     """
-    row, total = np.arange(len(ends)), np.zeros(len(ends))
+    row, total = np.arange(len(counts)), np.zeros(len(counts))
     for back in range(_DAYS):
-        total = total + volumes[row, np.maximum(ends - 1 - back, 0)]
-    return np.where(ends < _DAYS, np.nan, total / _DAYS * factor)
+        total = total + volumes[row, (counts - 1 - back) % volumes.shape[1]]
+    return np.where(counts < _DAYS, np.nan, total / _DAYS * factor)

@@ -100,8 +100,7 @@ class LiveFeatures:
         self._warmup = max(WARMUP, self._calculators.lookback)
         self._calendar = TradingCalendar(settings.calendar)
         self._slots: dict[str, int] = {}
-        self._buffers = np.zeros((0, 8, 2 * (kernels.WINDOW + 1)))
-        self._ends = np.zeros(0, np.int64)
+        self._memories = np.zeros((0, kernels.MEMORY))
         self._states = np.zeros((0, kernels.N_STATE))
         self._rows = np.zeros((0, len(CATALOGUE) + len(self._calculators)), np.float32)
         self._seen: dict[str, OHLCV] = {}
@@ -118,9 +117,9 @@ class LiveFeatures:
             return
         fresh = sorted(set(symbols) - self._slots.keys())
         self._slots |= {symbol: len(self._slots) + place for place, symbol in enumerate(fresh)}
-        self._buffers, self._ends, self._states, self._rows = (
+        self._memories, self._states, self._rows = (
             np.concatenate([held, np.zeros((len(fresh), *held.shape[1:]), held.dtype)])
-            for held in (self._buffers, self._ends, self._states, self._rows)
+            for held in (self._memories, self._states, self._rows)
         )
         self._rows[-len(fresh) :] = np.nan
         self._known.admit(fresh)
@@ -220,9 +219,7 @@ class LiveFeatures:
         out = np.empty((len(inputs), self._kernels.N_FEATURES), np.float32)
         self._states[slot] = 0.0
         self._kernels.run(inputs, 0, self._states[slot], out)
-        kept = inputs[-self._kernels.WINDOW - 1 :]
-        self._buffers[slot, :, : len(kept)] = kept.T
-        self._ends[slot] = len(kept)
+        self._kernels.fill(inputs, self._memories[slot])
         self._rows[slot, KERNEL] = out[-1]
 
     def _inputs(self, past: BarColumns, data: Mapping[str, Sequence[OHLCV]]) -> F8:
@@ -244,7 +241,7 @@ class LiveFeatures:
             etfs = (self._etf(self._known.bases[bar.symbol].sector) for bar in newest)
             rows[:, -1] = [levels.get(etf, np.nan) for etf in etfs]
         out = np.empty((len(newest), self._kernels.N_FEATURES), np.float32)
-        self._kernels.step(self._buffers, self._ends, slots, rows, self._states, out)
+        self._kernels.step(self._memories, self._states, slots, rows, out)
         self._rows[slots, KERNEL] = out
 
     def _complete(self, symbols: Sequence[str], slots: I8, data: Mapping[str, Sequence[OHLCV]], time: int) -> None:
@@ -263,7 +260,8 @@ class LiveFeatures:
         close = np.array([bar.close for bar in newest])
         medians = self._known.medians(sectors, slots, close, time)
         session = self._calendar.closed_by(np.full(len(slots), time))
-        average = basis.newest_average(self._buffers[slots, _VOLUME], self._ends[slots], self._known.volume[slots])
+        volumes = self._memories[slots, self._kernels.VOLUMES_KEPT]
+        average = basis.newest_average(volumes, self._states[slots, 0].astype(np.int64), self._known.volume[slots])
         self._rows[slots, FACTS] = fact_rows(known, medians, session, close, average, sectors)
 
     def _etf(self, sector: str | None) -> str:

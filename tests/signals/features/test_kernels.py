@@ -157,13 +157,60 @@ def test_reference_missing_once_is_missing_in_its_windows(
     assert same(found[kept], whole[kept])
 
 
-@pytest.mark.parametrize("capacity", [kernels.WINDOW + 1, 400])
-def test_steps_give_the_rows_of_a_run(kernel_input: F8, run: Run, same: Same, capacity: int) -> None:
-    whole, count = run(kernel_input), len(kernel_input)
-    buffers, ends = np.zeros((2, 8, capacity)), np.zeros(2, np.int64)
-    states = np.zeros((2, kernels.N_STATE))
-    out = np.empty((count, 1, kernels.N_FEATURES), np.float32)
-    for row in range(count):
-        kernels.step(buffers, ends, np.array([1]), kernel_input[row : row + 1], states, out[row])
-    assert same(out[:, 0], whole)
-    assert ends[0] == 0
+def memories(count: int) -> tuple[F8, F8]:
+    """Memories that hold another history's leavings, and states of no history."""
+    return np.full((count, kernels.MEMORY), 7.0), np.zeros((count, kernels.N_STATE))
+
+
+def steps(bars: F8, held: tuple[F8, F8], slot: int) -> F4:
+    out = np.empty((len(bars), 1, kernels.N_FEATURES), np.float32)
+    for row in range(len(bars)):
+        kernels.step(*held, np.array([slot]), bars[row : row + 1], out[row])
+    return out[:, 0]
+
+
+def holed(bars: F8, every: int) -> F8:
+    """The bars with one value missing in every so many rows, in each column in turn."""
+    found = bars.copy()
+    for place, row in enumerate(range(every, len(bars), every)):
+        found[row, place % 8] = np.nan
+    return found
+
+
+@pytest.mark.parametrize("every", [1000, 70, 300])
+def test_steps_give_the_rows_of_a_run(kernel_input: F8, run: Run, same: Same, every: int) -> None:
+    # Long enough for every ring to come round several times.
+    bars = holed(np.concatenate([kernel_input, kernel_input * 1.25]), every)
+    held = memories(2)
+    assert same(steps(bars, held, 1), run(bars))
+    assert (held[0][0] == 7).all()
+
+
+LENGTHS = [1, 2, 3, 4, 15, 16, 17, 31, 63, 64, 65, 127, 251, 252, 253, 255, 256, 257, 513]
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_steps_go_on_from_a_run(kernel_input: F8, run: Run, same: Same, length: int) -> None:
+    held = memories(1)
+    out = np.empty((length, kernels.N_FEATURES), np.float32)
+    kernels.run(kernel_input[:length], 0, held[1][0], out)
+    kernels.fill(kernel_input[:length], held[0][0])
+    assert same(steps(kernel_input[length:], held, 0), run(kernel_input)[length:])
+
+
+def test_symbols_of_one_step_do_not_mix(kernel_input: F8, run: Run, same: Same) -> None:
+    starts = (0, 40, 300)
+    held = memories(3)
+    out = np.empty((3, kernels.N_FEATURES), np.float32)
+    for row in range(300):
+        slots = np.roll(np.arange(3), row)
+        kernels.step(*held, slots, kernel_input[[starts[slot] + row for slot in slots]], out)
+    for slot, found in zip(slots, out, strict=True):
+        assert same(found, run(kernel_input[starts[slot] : starts[slot] + 300])[-1])
+
+
+def test_volumes_kept_are_the_newest(kernel_input: F8) -> None:
+    held = memories(1)
+    steps(kernel_input, held, 0)
+    kept, count = held[0][0, kernels.VOLUMES_KEPT], len(kernel_input)
+    assert [kept[row % len(kept)] for row in range(count - 20, count)] == kernel_input[-20:, 4].tolist()
