@@ -28,7 +28,7 @@ def polyfit(window: F8) -> float:
     return float(np.polyfit(_PLACES, window, 1)[0])
 
 
-def features(bars: F8, slope: Slope = product) -> dict[str, pd.Series[float]]:
+def features(bars: F8, slope: Slope) -> dict[str, pd.Series[float]]:
     """Return the kernel's features by name; `bars` are the kernel's, shape (T, 8)."""
     import pandas as pd
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import lru_cache
+from dataclasses import replace
+from datetime import datetime
+from functools import lru_cache, partial
 from itertools import compress
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from signals.aside import Aside
+from signals.emission import Emission
 from signals.errors import BundleUnknown, FeatureError
-from signals.events.schema import F4, F8, Abstention, Decision, Event, EventSink, MemorySink
+from signals.events.schema import F4, Abstention, Decision, Event, EventSink, MemorySink
 from strategy.base import REFERENCE_PREFIX, BaseStrategy
-from strategy.signal import JSON, Signal, SignalDirection, signal_id
+from strategy.signal import Signal
 from strategy.slices import Slice
 
 if TYPE_CHECKING:
@@ -28,18 +29,6 @@ if TYPE_CHECKING:
     from strategy.bars import OHLCV
 
 __all__ = ["MLSignalStrategy", "ml_signal"]
-
-DOWN, FLAT, UP = 0, 1, 2
-_DIRECTION = {DOWN: SignalDirection.SHORT, UP: SignalDirection.LONG}
-_EXPLAINABLE = 10_000
-"""Emitted signals whose feature rows are kept for `explain`, the newest ones."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Explainable:
-    bundle: ModelBundle
-    row: F4
-    predicted: int
 
 
 class MLSignalStrategy(BaseStrategy):
@@ -90,7 +79,8 @@ class MLSignalStrategy(BaseStrategy):
         data = settings.data
         self._references = frozenset({data.market, data.volatility, *data.sector_etfs.values()})
         self._live = store.live((), provider)
-        self._kept: OrderedDict[str, _Explainable] = OrderedDict()
+        self._emission = Emission(settings, name)
+        self._aside = Aside()
         self._unrecorded: list[Event] = []
 
     def get_parameters(self) -> dict[str, object]:
@@ -125,7 +115,9 @@ class MLSignalStrategy(BaseStrategy):
         refusal = self._refusal(bundle, slice_.timestamp, data)
         if bundle is None or refusal is not None:
             abstained[refusal or Abstention.NO_MODEL] = tuple(slice_.bars)
-            self._record(_silent(slice_.timestamp, self.name, bundle, self.shadow, abstained), bundle)
+            decision = replace(_unpredicted(slice_.timestamp, self, bundle), abstained=abstained)
+            self._look(decision, bundle)
+            self._record(decision)
             return []
         return self._decide(slice_, data, bundle, abstained)
 
@@ -139,12 +131,7 @@ class MLSignalStrategy(BaseStrategy):
         FeatureError
             If the signal was not emitted by this object, or too long ago.
         """
-        from signals.ml.explain import contributions
-
-        kept = self._kept.get(signal.id)
-        if kept is None:
-            raise FeatureError(f"signal {signal.id}: its features are not kept here (the last {_EXPLAINABLE} are)")
-        return contributions(kept.bundle, kept.row, kept.predicted)
+        return self._emission.explain(signal)
 
     def _slice(self, data: Mapping[str, Sequence[OHLCV]]) -> Slice | None:
         listed = (symbol for symbol in sorted(data) if symbol not in self._references)
@@ -168,12 +155,9 @@ class MLSignalStrategy(BaseStrategy):
             return Abstention.NO_REFERENCE
         if bundle.last_label_end > timestamp:
             return Abstention.MODEL_FROM_FUTURE
-        if self._settings.monitor.stale_action == "abstain" and self._stale(bundle, timestamp):
+        if self._settings.monitor.stale_action == "abstain" and self._emission.stale(bundle, timestamp):
             return Abstention.STALE_MODEL
         return None
-
-    def _stale(self, bundle: ModelBundle, timestamp: datetime) -> bool:
-        return timestamp - bundle.trained_until > timedelta(days=self._settings.ml.model_staleness_days)
 
     def _must_know(self, bundle: ModelBundle) -> None:
         if bundle.manifest.catalogue_sha256 != self._catalogue:
@@ -189,8 +173,6 @@ class MLSignalStrategy(BaseStrategy):
         bundle: ModelBundle,
         abstained: dict[Abstention, tuple[str, ...]],
     ) -> list[Signal]:
-        from signals.ml.drift import bin_counts
-
         self._must_know(bundle)
         columns = _positions(bundle.features, self._columns)
         self._live.admit(slice_.bars)
@@ -201,82 +183,43 @@ class MLSignalStrategy(BaseStrategy):
             abstained[Abstention.WARMING_UP] = tuple(sorted(set(rows.symbols) - set(symbols)))
         # Where all are ready nothing is copied twice.
         features = (rows.values if all(ready) else rows.values[rows.ready]).take(columns, axis=1)
-        probabilities = bundle.predict(features) if symbols else np.empty((0, 3), np.float64)
-        signals = self._signals(slice_.timestamp, symbols, probabilities, features, bundle, abstained)
-        decision = Decision(
-            timestamp=slice_.timestamp,
-            strategy_name=self.name,
-            model_version=bundle.version_id,
-            shadow=self.shadow,
-            symbols=symbols,
-            closes=np.array([slice_.bars[symbol].close for symbol in symbols], np.float64),
+        # The monitor has a look while XGBoost, which holds no lock, predicts.
+        looking = self._aside.submit(partial(self._seen, slice_, symbols, features, bundle))
+        try:
+            probabilities = bundle.predict(features) if symbols else np.empty((0, 3), np.float64)
+        finally:
+            seen = looking.result()
+        signals, quiet = self._emission.signals(slice_.timestamp, symbols, probabilities, features, bundle)
+        decision = replace(
+            seen,
             probabilities=probabilities.astype(np.float32),
-            bin_counts=bin_counts(bundle.manifest.reference, features),
-            abstained=abstained,
+            abstained=abstained | quiet,
             signals=tuple(signals),
         )
-        self._record(decision, bundle)
+        self._record(decision)
         return signals
 
-    def _signals(
-        self,
-        timestamp: datetime,
-        symbols: Sequence[str],
-        probabilities: F8,
-        features: F4,
-        bundle: ModelBundle,
-        abstained: dict[Abstention, tuple[str, ...]],
-    ) -> list[Signal]:
-        predicted = probabilities.argmax(axis=1)
-        confidence = probabilities.max(axis=1, initial=0.0)
-        loud = confidence > self._settings.ml.confidence_threshold
-        names = np.array(symbols, dtype=object)
-        for reason, mask in (
-            (Abstention.PREDICTED_FLAT, predicted == FLAT),
-            (Abstention.BELOW_THRESHOLD, (predicted != FLAT) & ~loud),
-        ):
-            if mask.any():
-                abstained[reason] = tuple(names[mask].tolist())
-        signals = []
-        for position in np.flatnonzero(loud & (predicted != FLAT)).tolist():
-            signal = self._signal(timestamp, symbols[position], probabilities[position], bundle)
-            self._kept[signal.id] = _Explainable(bundle, features[position].copy(), int(predicted[position]))
-            signals.append(signal)
-        while len(self._kept) > _EXPLAINABLE:
-            self._kept.popitem(last=False)
-        return signals
+    def _seen(self, slice_: Slice, symbols: tuple[str, ...], features: F4, bundle: ModelBundle) -> Decision:
+        """Return the decision without what the prediction decides; the monitor has seen it."""
+        from signals.ml.drift import bin_counts
 
-    def _signal(self, timestamp: datetime, symbol: str, probabilities: F8, bundle: ModelBundle) -> Signal:
-        predicted = int(probabilities.argmax())
-        strength = float(probabilities[predicted])
-        direction = _DIRECTION[predicted]
-        metadata: dict[str, JSON] = {
-            "prediction_class": predicted,
-            "confidence": strength,
-            "probabilities": tuple(probabilities.tolist()),
-            "model_version": bundle.version_id,
-            "horizon_bars": bundle.horizon,
-            "stale": self._stale(bundle, timestamp),
-        }
-        return Signal(
-            symbol=symbol,
-            timestamp=timestamp,
-            direction=direction,
-            strength=strength,
-            strategy_name=self.name,
-            metadata=metadata,
-            expires_at=_expiry(self._settings.data.calendar, timestamp, bundle.horizon),
-            id=signal_id(self.name, symbol, timestamp, direction, strength, bundle.content_hash),
-        )
+        closes = np.array([slice_.bars[symbol].close for symbol in symbols], np.float64)
+        counts = bin_counts(bundle.manifest.reference, features)
+        seen = replace(_unpredicted(slice_.timestamp, self, bundle), symbols=symbols, closes=closes, bin_counts=counts)
+        self._look(seen, bundle)
+        return seen
 
-    def _record(self, decision: Decision, bundle: ModelBundle | None) -> None:
+    def _look(self, slice_: Decision, bundle: ModelBundle | None) -> None:
         if self._monitor is None:
-            self.sink.record(decision)
             return
         if bundle is not None:
             self._monitor.follow(bundle)
-        # The monitor speaks once: what a failing sink did not take goes with the next decision.
-        self._unrecorded += self._monitor.observe(decision)
+        # The monitor speaks once: what is not recorded, as prediction or sink fail, goes with the next decision.
+        self._unrecorded += self._monitor.look(slice_)
+
+    def _record(self, decision: Decision) -> None:
+        if self._monitor is not None:
+            self._monitor.keep(decision)
         self.sink.record(decision, tuple(self._unrecorded))
         self._unrecorded.clear()
 
@@ -293,23 +236,16 @@ def ml_signal() -> MLSignalStrategy:
     return MLSignalStrategy(settings, store=FeatureStore(settings), models=models)
 
 
-def _silent(
-    timestamp: datetime,
-    name: str,
-    bundle: ModelBundle | None,
-    shadow: bool,
-    abstained: Mapping[Abstention, tuple[str, ...]],
-) -> Decision:
+def _unpredicted(timestamp: datetime, strategy: MLSignalStrategy, bundle: ModelBundle | None) -> Decision:
     return Decision(
         timestamp=timestamp,
-        strategy_name=name,
+        strategy_name=strategy.name,
         model_version=None if bundle is None else bundle.version_id,
-        shadow=shadow,
+        shadow=strategy.shadow,
         symbols=(),
         closes=np.empty(0, np.float64),
         probabilities=np.empty((0, 3), np.float32),
         bin_counts=np.empty((0, 0), np.uint16),
-        abstained=abstained,
     )
 
 
@@ -324,15 +260,3 @@ def _positions(features: tuple[str, ...], available: tuple[str, ...]) -> list[in
             "can be asked by MLPipeline.predict, but no strategy can compute them from bars"
         )
     return [position[name] for name in features]
-
-
-@lru_cache(maxsize=4096)
-def _expiry(calendar: str, timestamp: datetime, horizon: int) -> datetime | None:
-    """Close of bar t + horizon by calendar; None for bars that do not end a session."""
-    from signals.data.calendar import TradingCalendar
-    from signals.data.records import to_micros
-
-    sessions = TradingCalendar(calendar)
-    if to_micros(timestamp) not in sessions.closes:
-        return None
-    return sessions.close_after(timestamp, horizon)

@@ -281,6 +281,27 @@ def test_an_alarm_outlives_a_sink_that_failed(planted: Any) -> None:
     assert strategy._unrecorded == []
 
 
+def test_a_prediction_that_failed_costs_no_alarm_and_no_outcome(planted: Any) -> None:
+    class Failing(FixedModel):
+        def at(self, timestamp: datetime) -> ModelBundle:
+            broken: ModelBundle = replace(planted.bundle, estimator=None)
+            return broken
+
+    days = [{symbol: bars[: len(bars) - back] for symbol, bars in planted.bars.items()} for back in range(6, -1, -1)]
+    sinks = MemorySink(), MemorySink()
+    for sink, fails in zip(sinks, (False, True), strict=True):
+        strategy = strategy_of(planted, monitor=ModelMonitor(planted.bundle), sink=sink)
+        if fails:
+            works, strategy._models = strategy._models, Failing(planted.bundle)
+            with pytest.raises(AttributeError):
+                strategy.generate_signals(days[0])
+            strategy._models = works
+        for day in days:
+            strategy.generate_signals(day)
+    assert {EventKind.DRIFT, EventKind.OUTCOME} <= {event.kind for event in sinks[0].events}
+    assert sinks[0].events == sinks[1].events
+
+
 def test_the_monitor_follows_the_model(planted: Any) -> None:
     newer = planted.bundle.manifest.model_copy(update={"version_id": "newer"})
     monitor = ModelMonitor(planted.bundle)

@@ -103,6 +103,7 @@ class LiveFeatures:
         self._memories = np.zeros((0, kernels.MEMORY))
         self._states = np.zeros((0, kernels.N_STATE))
         self._rows = np.zeros((0, len(CATALOGUE) + len(self._calculators)), np.float32)
+        self._placed: tuple[tuple[str, ...], I8] = (), np.empty(0, np.int64)
         self._seen: dict[str, OHLCV] = {}
         self._bases: dict[str, Basis] = {}
         self._references = tuple(dict.fromkeys((settings.market, settings.volatility, *settings.sector_etfs.values())))
@@ -116,6 +117,7 @@ class LiveFeatures:
         if all(map(self._slots.__contains__, symbols)):
             return
         fresh = sorted(set(symbols) - self._slots.keys())
+        self._placed = (), np.empty(0, np.int64)
         self._slots |= {symbol: len(self._slots) + place for place, symbol in enumerate(fresh)}
         self._memories, self._states, self._rows = (
             np.concatenate([held, np.zeros((len(fresh), *held.shape[1:]), held.dtype)])
@@ -150,26 +152,35 @@ class LiveFeatures:
         now = slice_.timestamp
         time = to_micros(now)
         levels = self._follow_references(now, data)
-        current = {
-            symbol: bars
-            for symbol, bar in slice_.bars.items()
-            if symbol in self._slots and (bars := data.get(symbol)) and (bars[-1] is bar or bars[-1].timestamp == now)
-        }
-        symbols = tuple(current)
-        slots = np.array(list(map(self._slots.__getitem__, symbols)), np.int64)
+        symbols, slots, histories = self._present(slice_, data)
         self._known.follow(symbols, slots, time)
-        newest = [bars[-1] for bars in current.values()]
-        stepped, rebuilt = self._told_apart(symbols, newest, current.values())
+        newest = [bars[-1] for bars in histories]
+        stepped, rebuilt = self._told_apart(symbols, newest, histories)
         for place in rebuilt:
-            self._rebuild(int(slots[place]), current[symbols[place]], data)
+            self._rebuild(int(slots[place]), histories[place], data)
         self._step(slots[stepped], [newest[place] for place in stepped], levels)
         if stepped or rebuilt:
             fresh = [*stepped, *rebuilt]
             self._complete([symbols[place] for place in fresh], slots[fresh], data, time)
             self._write_facts(symbols, slots, newest, time)
         self.rebuilds += len(rebuilt)
-        ready = np.array([len(bars) > self._warmup for bars in current.values()], np.bool_)
+        ready = np.array(list(map(len, histories))) > self._warmup
         return Rows(symbols, self._rows.take(slots, axis=0), ready, tuple(symbols[place] for place in rebuilt))
+
+    def _present(
+        self, slice_: Slice, data: Mapping[str, Sequence[OHLCV]]
+    ) -> tuple[tuple[str, ...], I8, list[Sequence[OHLCV]]]:
+        """Return the members that have a bar at the slice's instant, their slots and their bars."""
+        histories = {
+            symbol: bars
+            for symbol, bar in slice_.bars.items()
+            if (bars := data.get(symbol)) and (bars[-1] is bar or bars[-1].timestamp == slice_.timestamp)
+        }
+        if tuple(histories) == self._placed[0]:  # by identity first: most slices have the same symbols
+            return *self._placed, list(histories.values())
+        symbols = tuple(symbol for symbol in histories if symbol in self._slots)
+        self._placed = symbols, np.array([self._slots[symbol] for symbol in symbols], np.int64)
+        return *self._placed, [histories[symbol] for symbol in symbols]
 
     def _told_apart(
         self, symbols: tuple[str, ...], newest: list[OHLCV], histories: Collection[Sequence[OHLCV]]

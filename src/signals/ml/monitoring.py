@@ -76,6 +76,7 @@ class ModelMonitor:
         self._outcomes = Outcomes()
         self._slices = 0
         self._last: datetime | None = None
+        self._open = False
         self._watch(bundle)
 
     @classmethod
@@ -120,20 +121,38 @@ class ModelMonitor:
         Decisions of another model count as slices and let outcomes mature. One that is not newer than the last is
         ignored: it was seen.
         """
-        if self._last is not None and decision.timestamp <= self._last:
+        events = self.look(decision)
+        self.keep(decision)
+        return events
+
+    def look(self, slice_: Decision) -> list[Event]:
+        """Do the part of `observe` that needs no prediction: a live bar has it done while its rows are still near.
+
+        Parameters
+        ----------
+        slice_
+            What the decision will be, but for probabilities, abstentions and signals; `keep` wants it whole.
+        """
+        if self._last is not None and slice_.timestamp <= self._last:
             return []
-        self._last = decision.timestamp
+        self._last, self._open = slice_.timestamp, True
         self._slices += 1
-        matured = self._outcomes.add(decision, self._bundle.manifest.target)
+        matured = self._outcomes.mature(slice_)
         events = [event for outcome in matured for event in outcome.events]
         mine = [outcome for outcome in matured if outcome.decision.model_version == self._bundle.version_id]
         for outcome in mine:
             self._accuracy.add(outcome.accuracy, outcome.rows)
         if mine:
-            events += self._check_accuracy(decision.timestamp)
-        if decision.model_version == self._bundle.version_id:
-            events += self._check_inputs(decision) + self._check_age(decision.timestamp)
+            events += self._check_accuracy(slice_.timestamp)
+        if slice_.model_version == self._bundle.version_id:
+            events += self._check_inputs(slice_) + self._check_age(slice_.timestamp)
         return events
+
+    def keep(self, decision: Decision) -> None:
+        """Let the decision mature whose slice `look` took last; a second one of that slice is ignored."""
+        if self._open and decision.timestamp == self._last:
+            self._outcomes.wait(decision, self._bundle.manifest.target)
+            self._open = False
 
     def status(self) -> list[FeatureStatus]:
         """Return where every watched feature stands, in the model's order."""

@@ -70,11 +70,20 @@ class Outcomes:
 
     def add(self, decision: Decision, target: Target) -> list[Matured]:
         """Take the next slice's decision; return what it lets mature."""
+        matured = self.mature(decision)
+        self.wait(decision, target)
+        return matured
+
+    def mature(self, slice_: Decision) -> list[Matured]:
+        """Take the next slice, of which only instant, symbols and closes are read; return what it lets mature."""
         self._slices += 1
         due = [(made, goal) for when, made, goal in self._waiting if when == self._slices]
         self._waiting = deque(item for item in self._waiting if item[0] > self._slices)
+        return [_matured(made, slice_, goal) for made, goal in due]
+
+    def wait(self, decision: Decision, target: Target) -> None:
+        """Let the decision of the slice that was taken last mature in its turn."""
         self._waiting.append((self._slices + target.horizon, decision, target))
-        return [_matured(made, decision, goal) for made, goal in due]
 
 
 def _matured(made: Decision, now: Decision, target: Target) -> Matured:

@@ -293,6 +293,18 @@ def test_a_decision_seen_twice_counts_once(bundle: ModelBundle) -> None:
     assert fold(once, stream) == [(n // 2, e) for n, e in fold(twice, [d for d in stream for _ in range(2)])]
 
 
+def test_a_look_before_the_prediction_is_the_same(bundle: ModelBundle) -> None:
+    whole, parted = (ModelMonitor(bundle, SETTINGS, staleness_days=NEVER) for _ in range(2))
+    stream = list(decisions(bundle, 60, values=lambda number: np.full((4, 3), number / 9.0), guess=0, signals=True))
+    for decision in stream:
+        blank = replace(decision, probabilities=np.empty((0, 3), np.float32), abstained={}, signals=())
+        events = parted.look(blank)
+        parted.keep(decision)
+        parted.keep(decision)
+        assert events == whole.observe(decision)
+    assert parted.status() == whole.status()
+
+
 def test_a_restart_says_what_would_have_been_said(bundle: ModelBundle) -> None:
     rng = np.random.default_rng(8)
     walk = np.cumprod(1 + rng.normal(0, 0.02, (200, 4)), axis=0)

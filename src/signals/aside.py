@@ -1,0 +1,27 @@
+"""Aside: work that goes on in a second thread while the caller waits for something that holds no lock."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+__all__ = ["Aside"]
+
+T = TypeVar("T")
+
+
+class Aside:
+    """One thread, started by the first task, ended with its owner. A forked child starts one of its own."""
+
+    def __init__(self) -> None:
+        self._pool: ThreadPoolExecutor | None = None
+        self._process = 0
+
+    def submit(self, task: Callable[[], T]) -> Future[T]:
+        """Begin a task."""
+        # Threads do not survive a fork: the parent's pool would wait for ever in the child.
+        if self._pool is None or self._process != os.getpid():
+            self._pool, self._process = ThreadPoolExecutor(1, "vane-aside"), os.getpid()
+        return self._pool.submit(task)
