@@ -47,6 +47,8 @@ RANKS = {
     "audit": 2,
     "ml": 3,
     "recipes": 3,
+    "aside": 0,
+    "emission": 4,
     "ml_strategy": 4,
     "alerts": 5,
     "live": 5,
