@@ -20,7 +20,7 @@ from signals.ml.estimators import native_params
 from signals.ml.recipe import Recipe
 from signals.ml.splits import Split
 
-__all__ = ["Curve", "FoldCurves"]
+__all__ = ["STEP", "Curve", "FoldCurves"]
 
 STEP = 10
 """Trees that all folds are advanced by before their mean loss is looked at."""
@@ -75,8 +75,8 @@ class FoldCurves:
         fewest
             Trees before which it does not stop.
         told
-            Called now and then with the number of trees, the least mean loss so far and the trees since then; what it
-            raises ends the run.
+            Called now and then with the number of trees, the mean loss with all of them and the trees since the least
+            one; what it raises ends the run.
         """
         import xgboost as xgb
 
@@ -91,7 +91,7 @@ class FoldCurves:
                 mean = losses.mean(axis=0)
                 since = len(mean) - 1 - int(np.argmin(mean))
                 if told is not None:
-                    told(len(mean), float(mean.min()), since)
+                    told(len(mean), float(mean[-1]), since)
                 if len(mean) >= fewest and since >= patience:
                     break
         return Curve(losses.mean(axis=0))
@@ -105,9 +105,8 @@ def _matrices(recipe: Recipe, data: Dataset, split: Split) -> tuple[Any, Any]:
     weight = train.weight.to_numpy(np.float64) * class_weights(train.y, recipe.weights.kind)
     fitted = xgb.QuantileDMatrix(train.x, train.y, weight=weight, missing=np.nan, nthread=1, max_bin=bins)
     # Every date weighs the same in the loss, and outcomes are judged as they came, whatever the weights of the fit.
-    judged = xgb.QuantileDMatrix(
-        test.x, test.y, weight=test.date_weight, missing=np.nan, nthread=1, max_bin=bins, ref=fitted
-    )
+    # As plain floats: trees walk through them eight times faster than through bins, to the same loss.
+    judged = xgb.DMatrix(test.x, test.y, weight=test.date_weight, missing=np.nan, nthread=1)
     return fitted, judged
 
 
