@@ -90,8 +90,13 @@ def fit_calibrated(recipe: Recipe, data: Dataset, *, seed: int = 0, threads: int
     predicted = [model.predict(data.x[fold.test]) for model, fold in zip(reversed(earlier), folds, strict=True)]
     rows = np.concatenate([fold.test for fold in folds])
     out_of_fold = OutOfFold(rows, np.concatenate(predicted))
+    seen = [np.full(len(fold.test), data.label_end[fold.train].max()) for fold in folds]
     calibrator.fit(
-        out_of_fold.probabilities, data.y[rows], timestamps=data.timestamps[rows], label_end=data.label_end[rows]
+        out_of_fold.probabilities,
+        data.y[rows],
+        timestamps=data.timestamps[rows],
+        label_end=data.label_end[rows],
+        trained_until=np.concatenate(seen),
     )
     return FittedModel(estimator, calibrator, out_of_fold, recipe.estimator.params)
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from signals.ml.calibration import Method
 from strategy.signal import canonical_json
 
 __all__ = [
@@ -118,7 +119,7 @@ class SearchSpec(_Spec):
 class CalibrationSpec(_Spec):
     """How raw probabilities become calibrated ones, on purged, time-ordered out-of-fold predictions."""
 
-    method: Literal["none", "temperature", "bias_corrected_temperature"] = "bias_corrected_temperature"
+    method: Method = "bias_corrected_temperature"
     folds: Annotated[int, Field(ge=2, le=20)] = 4
 
 
