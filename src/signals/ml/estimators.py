@@ -47,6 +47,10 @@ class Estimator(Protocol):
         """Return each feature's share of each output's margin, then the bias, shape (n, outputs, features + 1)."""
         ...
 
+    def importance(self) -> F8:
+        """Return each feature's share of what the fit gained by it, shape (features,), summing to 1 or all 0."""
+        ...
+
     def files(self) -> Mapping[str, bytes]:
         """Return the native files by name."""
         ...
@@ -119,6 +123,16 @@ class XGBoostEstimator:
         matrix = xgb.DMatrix(np.ascontiguousarray(X, np.float32), missing=np.nan, nthread=1)
         found = booster.predict(matrix, pred_contribs=True, strict_shape=True, validate_features=False)
         return np.asarray(found, np.float64)
+
+    def importance(self) -> F8:
+        """Return each feature's share of the total gain of all splits, shape (features,)."""
+        if self._booster is None:
+            raise TrainingError("expected a fitted estimator, was a new one; call fit first")
+        gains = np.zeros(self._booster.num_features())
+        for name, gain in self._booster.get_score(importance_type="total_gain").items():
+            gains[int(name.removeprefix("f"))] = gain
+        total = gains.sum()
+        return np.asarray(gains / total if total > 0 else gains)
 
     def files(self) -> dict[str, bytes]:
         """Return ``model.ubj``, the same bytes for the same fit."""
