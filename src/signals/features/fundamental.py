@@ -144,8 +144,8 @@ class FundamentalFacts:
 
     def instant(self, concept: Concept) -> Timeline:
         """Return a figure of the newest balance sheet (or cover page) known."""
-        found = self._named(concept, (Duration.INSTANT,))
-        columns = [(to_micros(f.known_at), day_number(f.end), f.value, rank) for f, rank, _ in found]
+        found = [(fact, rank) for fact, rank in self._named(concept) if Duration.INSTANT.holds(fact.days)]
+        columns = [(to_micros(f.known_at), day_number(f.end), f.value, rank) for f, rank in found]
         known, end, value, rank = zip(*columns, strict=True) if columns else ((), (), (), ())
         return as_of(revisions(known, end, value, rank))
 
@@ -205,23 +205,18 @@ class FundamentalFacts:
 
     def _twelve_months(self, concept: Concept) -> tuple[Trailing, Trailing]:
         if concept not in self._trailing:
-            flows = (Duration.YEAR, Duration.NINE_MONTHS, Duration.HALF_YEAR, Duration.QUARTER)
             self._trailing[concept] = trailing(
-                Period(to_micros(f.known_at), rank, f.value, day_number(f.start), day_number(f.end), duration)
-                for f, rank, duration in self._named(concept, flows)
+                Period(to_micros(f.known_at), rank, f.value, day_number(f.start), day_number(f.end))
+                for f, rank in self._named(concept)
                 if f.start is not None
             )
         return self._trailing[concept]
 
-    def _named(self, concept: Concept, durations: Sequence[Duration]) -> list[tuple[Fundamental, int, Duration]]:
-        """Return the facts under any of a concept's names, the rank of the name, and the duration."""
+    def _named(self, concept: Concept) -> list[tuple[Fundamental, int]]:
+        """Return the facts under any of a concept's names, and the rank of the name."""
         unit = concept.unit.format(currency=self._currency)
         return [
-            (fact, -place, duration)
-            for place, name in enumerate(concept.names)
-            for fact in self._facts.get((name, unit), ())
-            for duration in durations
-            if duration.holds(fact.days)
+            (fact, -place) for place, name in enumerate(concept.names) for fact in self._facts.get((name, unit), ())
         ]
 
 

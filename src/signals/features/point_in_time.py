@@ -50,13 +50,12 @@ _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 class Duration(Enum):
     """Lengths of period in calendar days, first and last. Other lengths belong to none and are never asked for.
 
-    Companies with 52 and 53 weeks have quarters of 84 to 98 days and years of 364 or 371.
+    Companies with 52 and 53 weeks have years of 364 or 371 days and quarters of 12, 13, 14, 16 or 17 weeks, so that a
+    quarter, a half and nine months are not told by length: see `signals.features.trailing`.
     """
 
     INSTANT = (0, 0)
-    QUARTER = (80, 100)
-    HALF_YEAR = (170, 195)
-    NINE_MONTHS = (260, 285)
+    INTERIM = (80, 349)
     YEAR = (350, 380)
 
     def holds(self, days: int) -> bool:

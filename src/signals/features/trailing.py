@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -17,8 +17,8 @@ __all__ = ["Period", "Trailing", "trailing"]
 TOLERANCE = 10
 """Days by which the edges of periods may miss one another: years of 52 and 53 weeks, leap days."""
 
-_TO_DATE = (Duration.NINE_MONTHS, Duration.HALF_YEAR, Duration.QUARTER)
 _PARTS = 4
+T = TypeVar("T")
 
 
 class Period(NamedTuple):
@@ -33,11 +33,34 @@ class Period(NamedTuple):
     value: float
     start: int
     end: int
-    duration: Duration
+
+    @property
+    def days(self) -> int:
+        """Length of the period in calendar days."""
+        return self.end - self.start + 1
 
 
-Held: TypeAlias = dict[Duration, dict[int, Period]]
 Part: TypeAlias = tuple[int, Period]
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """The newest revisions known by now, by the day on which their period ended: of shorter ones the longest first."""
+
+    years: dict[int, Period] = field(default_factory=dict)
+    interims: dict[int, list[Period]] = field(default_factory=dict)
+
+    def add(self, new: Period) -> None:
+        """Take a figure in, in place of the one it revises; what is neither a year nor shorter is not kept."""
+        if Duration.YEAR.holds(new.days):
+            self.years[new.end] = new
+        elif Duration.INTERIM.holds(new.days):
+            others = [old for old in self.interims.get(new.end, ()) if abs(old.start - new.start) > TOLERANCE]
+            self.interims[new.end] = sorted([*others, new], key=lambda period: period.start)
+
+    def ends(self) -> list[int]:
+        """Return the ends of all periods, newest first."""
+        return sorted(self.years.keys() | self.interims.keys(), reverse=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,58 +109,71 @@ def trailing(periods: Iterable[Period]) -> tuple[Trailing, Trailing]:
 
     Of the ends that periods have, the newest one counts up to which twelve months can be composed, in this order: a
     full year; the last full year, plus the year to date, less the year to date a year before; four consecutive
-    quarters. Until a year to date can be compared with the one before it, the last full year stays in force. Each part
-    is the newest revision known then.
+    quarters. A year to date is told by where it starts, the day after a full year, and not by its length: quarters
+    have 12, 13 or 16 weeks. Until it can be compared with the one as long a year before, the last full year stays in
+    force. Each part is the newest revision known then.
     """
-    ordered = sorted(periods, key=lambda period: period[:5])
-    held: Held = {duration: {} for duration in Duration}
+    ordered = sorted(periods)
+    held = _Held()
     now: list[Sequence[Part]] = []
     before: list[Sequence[Part]] = []
     since: list[int] = []
     for place, period in enumerate(ordered):
-        held[period.duration][period.end] = period
+        held.add(period)
         if place + 1 < len(ordered) and ordered[place + 1].known == period.known:
             continue
+        ends = held.ends()
         since.append(period.known)
-        now.append(_newest(held, _ends(held)))
+        now.append(_newest(held, ends))
         end = now[-1][0][1].end if now[-1] else NEVER
-        before.append(_newest(held, [day for day in _ends(held) if abs(end - 365 - day) <= TOLERANCE]))
+        before.append(_newest(held, [day for day in ends if abs(end - 365 - day) <= TOLERANCE]))
     return _steps(since, now), _steps(since, before)
 
 
-def _ends(held: Held) -> list[int]:
-    """Return the ends of full years and quarters and years to date, newest first."""
-    return sorted({end for duration in (Duration.YEAR, *_TO_DATE) for end in held[duration]}, reverse=True)
-
-
-def _newest(held: Held, ends: Iterable[int]) -> Sequence[Part]:
+def _newest(held: _Held, ends: Iterable[int]) -> Sequence[Part]:
     """Return the parts of the first end up to which twelve months can be composed, the newest period first."""
     return next((parts for parts in (_compose(held, end) for end in ends) if parts), ())
 
 
-def _compose(held: Held, end: int) -> Sequence[Part]:
-    year = held[Duration.YEAR].get(end)
+def _compose(held: _Held, end: int) -> Sequence[Part]:
+    year = held.years.get(end)
     if year:
         return ((1, year),)
-    for duration in _TO_DATE:
-        current = held[duration].get(end)
-        whole = _near(held[Duration.YEAR], current.start - 1) if current else None
-        past = _near(held[duration], end - 365)
-        if current and whole and past and abs(past.start - whole.start) <= TOLERANCE:
+    for current in held.interims.get(end, ()):
+        whole = _near(held.years, current.start - 1)
+        past = _as_far(held, whole, current.days) if whole else None
+        if whole and past:
             return (1, current), (1, whole), (-1, past)
-    return _quarters(held[Duration.QUARTER], end)
+    return _quarters(held, end)
 
 
-def _quarters(quarters: dict[int, Period], end: int) -> Sequence[Part]:
-    found = [quarters.get(end)]
-    while found[-1] and len(found) < _PARTS:
-        found.append(_near(quarters, found[-1].start - 1))
-    return [(1, quarter) for quarter in found if quarter] if found[-1] else ()
+def _as_far(held: _Held, year: Period, days: int) -> Period | None:
+    """Return the year to date that starts where a full year does and has so many days, the newest of several."""
+    for ended in _within(held.interims, year.start + days - 1):
+        for past in ended:
+            if abs(past.start - year.start) <= TOLERANCE:
+                return past
+    return None
 
 
-def _near(periods: dict[int, Period], end: int) -> Period | None:
-    """Return the period that ended on a day or at most `TOLERANCE` from it, the newest of several."""
-    return next((periods[day] for day in range(end + TOLERANCE, end - TOLERANCE - 1, -1) if day in periods), None)
+def _quarters(held: _Held, end: int) -> Sequence[Part]:
+    """Return the four shortest periods that follow one another up to an end, if they make a year."""
+    found: list[Period] = []
+    ended = held.interims.get(end)
+    while ended and len(found) < _PARTS:
+        found.append(ended[-1])
+        ended = _near(held.interims, found[-1].start - 1)
+    whole = len(found) == _PARTS and Duration.YEAR.holds(found[0].end - found[-1].start + 1)
+    return [(1, quarter) for quarter in found] if whole else ()
+
+
+def _near(ended: Mapping[int, T], end: int) -> T | None:
+    return next(_within(ended, end), None)
+
+
+def _within(ended: Mapping[int, T], end: int) -> Iterator[T]:
+    """Yield what ended on a day or at most `TOLERANCE` from it, newest first."""
+    return (ended[day] for day in range(end + TOLERANCE, end - TOLERANCE - 1, -1) if day in ended)
 
 
 def _steps(since: list[int], steps: list[Sequence[Part]]) -> Trailing:

@@ -187,6 +187,17 @@ def test_twelve_months_are_year_plus_interim_less_interim_before() -> None:
     assert column(compute(inputs(facts, (99, 100), (20, 20))), "roe") == pytest.approx([0.4, 0.5])
 
 
+@pytest.mark.parametrize("weeks", [12, 16, 24, 28, 36, 40])
+def test_twelve_months_of_a_company_without_quarters_of_three_months(weeks: int) -> None:
+    days = 7 * weeks
+    facts = (
+        *COMPANY,
+        fact("NetIncomeLoss", 90.0, known=300, end=days, days=days),
+        fact("NetIncomeLoss", 40.0, known=300, end=days - 365, days=days),
+    )
+    assert column(compute(inputs(facts, (299, 300), (20, 20))), "roe") == pytest.approx([0.4, 0.5])
+
+
 def test_twelve_months_across_a_split_are_on_one_share_basis() -> None:
     unit = "USD/shares"
     facts = (
