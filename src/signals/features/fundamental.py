@@ -32,6 +32,7 @@ from signals.features.concepts import (
 )
 from signals.features.feature import Feature
 from signals.features.gics import SECTORS, sector_columns
+from signals.features.periods import Period
 from signals.features.point_in_time import (
     DAY,
     F4,
@@ -47,7 +48,7 @@ from signals.features.point_in_time import (
     to_float32,
 )
 from signals.features.share_basis import ShareBasis, say_once
-from signals.features.trailing import Period, Trailing, trailing
+from signals.features.trailing import Trailing, trailing
 
 __all__ = ["FEATURES", "SECTORS", "STALE", "WIDTH", "FundamentalFacts", "features", "medians_of", "valuation"]
 
@@ -144,7 +145,7 @@ class FundamentalFacts:
 
     def instant(self, concept: Concept) -> Timeline:
         """Return a figure of the newest balance sheet (or cover page) known."""
-        found = [(fact, rank) for fact, rank in self._named(concept) if Duration.INSTANT.holds(fact.days)]
+        found = [(fact, -name) for fact, name in self._named(concept) if Duration.INSTANT.holds(fact.days)]
         columns = [(to_micros(f.known_at), day_number(f.end), f.value, rank) for f, rank in found]
         known, end, value, rank = zip(*columns, strict=True) if columns else ((), (), (), ())
         return as_of(revisions(known, end, value, rank))
@@ -206,18 +207,16 @@ class FundamentalFacts:
     def _twelve_months(self, concept: Concept) -> tuple[Trailing, Trailing]:
         if concept not in self._trailing:
             self._trailing[concept] = trailing(
-                Period(to_micros(f.known_at), rank, f.value, day_number(f.start), day_number(f.end))
-                for f, rank in self._named(concept)
-                if f.start is not None
+                Period(to_micros(fact.known_at), name, fact.value, day_number(fact.start), day_number(fact.end))
+                for fact, name in self._named(concept)
+                if fact.start is not None
             )
         return self._trailing[concept]
 
     def _named(self, concept: Concept) -> list[tuple[Fundamental, int]]:
-        """Return the facts under any of a concept's names, and the rank of the name."""
+        """Return the facts under any of a concept's names, and the place of the name."""
         unit = concept.unit.format(currency=self._currency)
-        return [
-            (fact, -place) for place, name in enumerate(concept.names) for fact in self._facts.get((name, unit), ())
-        ]
+        return [(fact, place) for place, name in enumerate(concept.names) for fact in self._facts.get((name, unit), ())]
 
 
 def features(known: F8, medians: F8, session: I8, close: F8, sector: Sequence[str | None] | None) -> F4:

@@ -8,17 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signals.data.records import Adjusted
+from signals.features.periods import Period
 from signals.features.point_in_time import NEVER
 from signals.features.share_basis import ShareBasis
-from signals.features.trailing import Period, Trailing, trailing
+from signals.features.trailing import Trailing, trailing
 
 Y, N, H, Q = 365, 274, 182, 91
 TIMES = np.arange(-1, 12)
 EDGE = 10
 
 
-def period(known: int, value: float, end: int, days: int = Q, rank: int = 0, shift: int = 0) -> Period:
-    return Period(known, rank, value, end - days + 1 + shift, end)
+def period(known: int, value: float, end: int, days: int = Q, name: int = 0, shift: int = 0) -> Period:
+    return Period(known, name, value, end - days + 1 + shift, end)
 
 
 JITTER = st.sampled_from([0, 0, 0, 0, 5, -5, 10, -10, 11])
@@ -35,13 +36,19 @@ def histories(draw: st.DrawFn) -> list[Period]:
     for year, (begun, ended) in itertools.product(range(3), [*quarters, *to_date]):
         if not draw(st.sampled_from([True, True, True, False])):
             continue
+        end, value = 364 * year + ended + draw(JITTER), draw(st.integers(-50, 50))
         for _ in range(draw(st.sampled_from([1, 2, 3]))):
-            known, value, rank = draw(st.sampled_from([1, 4, 8])), draw(st.integers(-50, 50)), draw(st.integers(-1, 0))
-            end = 364 * year + ended + draw(JITTER)
-            facts.append(period(known, float(value), end, ended - begun, rank, draw(JITTER)))
+            known, name, off = (
+                draw(st.sampled_from([1, 4, 8])),
+                draw(NAMED),
+                draw(st.sampled_from([0, 0, 0, 1 / 256, 9])),
+            )
+            end += draw(st.sampled_from([0, 0, 0, 1]))
+            facts.append(period(known, value * (1.0 + off), end, ended - begun, name, draw(JITTER)))
     return facts
 
 
+NAMED = st.sampled_from([0, 0, 1, 2])
 HISTORY = histories()
 
 
@@ -52,7 +59,8 @@ def is_year(fact: Period) -> bool:
 def in_force(history: list[Period], time: int) -> list[Period]:
     """Keep the newest revision of every period that is visible, fact by fact; starts may be put right by days."""
     kept: list[Period] = []
-    for new in sorted(fact for fact in history if fact.known <= time and 80 <= fact.days <= 380):
+    visible = [fact for fact in history if fact.known <= time and 80 <= fact.days <= 380]
+    for new in sorted(visible, key=lambda fact: (fact.known, -fact.name, fact.value, fact.start, fact.end)):
         kept = [
             old
             for old in kept
@@ -67,12 +75,15 @@ def latest(facts: list[Period], end: int) -> int | None:
     return max((fact.end for fact in facts if abs(fact.end - end) <= EDGE), default=None)
 
 
-def total(facts: list[Period], end: int) -> float | None:
-    """Twelve months up to a day: a year, or year + to date - to date a year before, or four quarters."""
+Sum = tuple[float, set[int]]
+
+
+def total(facts: list[Period], end: int) -> Sum | None:
+    """Twelve months up to a day, and their names: a year, or year + to date - to date before, or four quarters."""
     years, parts = [fact for fact in facts if is_year(fact)], [fact for fact in facts if not is_year(fact)]
     for fact in years:
         if fact.end == end:
-            return fact.value
+            return fact.value, {fact.name}
     for fact in sorted(parts, key=lambda part: -part.days):
         last = [year for year in years if year.end == latest(years, fact.start - 1)]
         if fact.end == end and last:
@@ -80,7 +91,7 @@ def total(facts: list[Period], end: int) -> float | None:
             same = [old for old in begun if abs(old.end - (last[0].start + fact.days - 1)) <= EDGE]
             if same:
                 past = max(same, key=lambda old: (old.end, old.days))
-                return last[0].value + fact.value - past.value
+                return fact.value + last[0].value - past.value, {fact.name, last[0].name, past.name}
     quarters: list[Period] = []
     day: int | None = end
     while day is not None and len(quarters) < 4:
@@ -89,18 +100,39 @@ def total(facts: list[Period], end: int) -> float | None:
         day = latest(parts, quarters[-1].start - 1) if ended else None
     if len(quarters) < 4 or not 350 <= quarters[0].end - quarters[-1].start + 1 <= 380:
         return None
-    return ((quarters[0].value + quarters[1].value) + quarters[2].value) + quarters[3].value
+    return sum(quarter.value for quarter in quarters), {quarter.name for quarter in quarters}
+
+
+def one_quantity(visible: dict[int, list[Period]], names: set[int]) -> bool:
+    for first, second in itertools.product(names, names):
+        common = [
+            (old.end, old.days, abs(old.value - new.value) <= 0.01 * max(abs(old.value), abs(new.value)))
+            for old, new in itertools.product(visible[first], visible[second])
+            if (old.start, old.end) == (new.start, new.end)
+        ]
+        if not common or not max(common)[2]:
+            return False
+    return True
 
 
 def oracle(history: list[Period], time: int) -> tuple[int, float, float]:
     """Return end and total of the newest twelve months, and the total of those a year before."""
-    facts = in_force(history, time)
-    totals = {fact.end: value for fact in facts if (value := total(facts, fact.end)) is not None}
-    if not totals:
-        return NEVER, np.nan, np.nan
-    newest = max(totals)
-    before = [end for end in totals if abs(newest - 365 - end) <= EDGE]
-    return newest, totals[newest], totals[max(before)] if before else np.nan
+    visible = {name: in_force([fact for fact in history if fact.name == name], time) for name in range(3)}
+    together = in_force(history, time)
+
+    def newest(ends: list[int], order: list[int], beside: set[int]) -> tuple[int, float, set[int]]:
+        for end in sorted(ends, reverse=True):
+            for facts in [*(visible[name] for name in order), together]:
+                found = total(facts, end)
+                if found and one_quantity(visible, found[1] | beside):
+                    return end, *found
+        return NEVER, np.nan, set()
+
+    ends = list({fact.end for fact in together})
+    end, value, names = newest(ends, [0, 1, 2], set())
+    order = sorted(range(3), key=lambda name: name not in names)
+    before = newest([day for day in ends if abs(end - 365 - day) <= EDGE], order, names)
+    return end, value, before[1]
 
 
 @settings(max_examples=400)
@@ -174,6 +206,37 @@ def test_longer_first_quarter_is_compared_with_the_shorter_one() -> None:
 def test_to_date_of_another_length_is_not_compared() -> None:
     history = [period(1, 52.0, 364, 364), period(1, 12.0, 84, 84), period(2, 16.0, 364 + 112, 112)]
     assert now_at(history, 2) == [52.0]
+
+
+def test_interims_go_with_the_year_of_their_own_name() -> None:
+    whole = [period(1, 101.0, 365, Y, name=1), period(1, 29.0, 91, name=1), period(2, 27.0, 456, name=1)]
+    assert now_at([*whole, period(1, 82.0, 365, Y, name=0)], 1, 2) == [82.0, 101.0 + 27.0 - 29.0]
+
+
+@pytest.mark.parametrize(("note", "value"), [(29.0, 99.0), (29.2, 98.8), (20.0, 101.0), (30.0, 101.0)])
+def test_another_name_is_the_same_quantity_where_it_gave_the_same_figure(note: float, value: float) -> None:
+    renamed = [period(2, 27.0, 456, name=1), period(2, note, 91, name=1)]
+    assert now_at([period(1, 101.0, 365, Y), period(1, 29.0, 91), *renamed], 2) == [pytest.approx(value)]
+
+
+def test_names_without_a_common_period_are_not_put_together() -> None:
+    assert now_at([period(1, 101.0, 365, Y), period(2, 27.0, 456, name=1), period(2, 29.0, 91, name=1)], 2) == [101.0]
+
+
+def test_of_names_with_the_same_end_the_preferred_one_counts() -> None:
+    both = [period(1, 8.0, 365, Y, name=1), period(1, 10.0, 365, Y), period(2, 9.0, 365, Y, name=1)]
+    assert now_at(both, 1, 2) == [10.0, 10.0]
+
+
+def test_newer_twelve_months_win_over_the_preferred_name() -> None:
+    assert now_at([period(1, 10.0, 365, Y), period(2, 9.0, 730, Y, name=1)], 2) == [9.0]
+
+
+def test_growth_is_of_one_quantity() -> None:
+    years = [period(1, 10.0, 365, Y), period(2, 9.0, 730, Y, name=1)]
+    assert np.isnan(trailing(years)[1].at(np.array([2]))).all()
+    same = [*years, period(2, 6.0, 365, Y, name=1)]
+    assert trailing(same)[1].at(np.array([2])).tolist() == [6.0]
 
 
 def test_start_put_right_is_a_revision() -> None:
