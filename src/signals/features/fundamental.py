@@ -41,6 +41,7 @@ from signals.features.point_in_time import (
     States,
     Timeline,
     as_of,
+    day_end,
     day_number,
     newest_before,
     over,
@@ -146,9 +147,12 @@ class FundamentalFacts:
     def instant(self, concept: Concept) -> Timeline:
         """Return a figure of the newest balance sheet (or cover page) known."""
         found = [(fact, -name) for fact, name in self._named(concept) if Duration.INSTANT.holds(fact.days)]
-        columns = [(to_micros(f.known_at), day_number(f.end), f.value, rank) for f, rank in found]
-        known, end, value, rank = zip(*columns, strict=True) if columns else ((), (), (), ())
-        return as_of(revisions(known, end, value, rank))
+        columns = [
+            (to_micros(fact.known_at), day_number(fact.end), fact.value, rank, day_number(fact.reported))
+            for fact, rank in found
+        ]
+        known, end, value, rank, filed = zip(*columns, strict=True) if columns else ((), (), (), (), ())
+        return as_of(revisions(known, end, value, rank, day_end(np.array(filed, np.int64))))
 
     def _state(self, time: I8, calendar: TradingCalendar) -> _State:
         """Put together what was in force at each instant of change; the instants rise."""
@@ -207,9 +211,11 @@ class FundamentalFacts:
     def _twelve_months(self, concept: Concept) -> tuple[Trailing, Trailing]:
         if concept not in self._trailing:
             self._trailing[concept] = trailing(
-                Period(to_micros(fact.known_at), name, fact.value, day_number(fact.start), day_number(fact.end))
-                for fact, name in self._named(concept)
-                if fact.start is not None
+                Period(
+                    to_micros(f.known_at), day_number(f.reported), name, f.value, day_number(f.start), day_number(f.end)
+                )
+                for f, name in self._named(concept)
+                if f.start is not None
             )
         return self._trailing[concept]
 

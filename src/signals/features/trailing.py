@@ -11,7 +11,7 @@ import numpy as np
 
 from signals.data.records import F8, I8
 from signals.features.periods import PARTS, TOLERANCE, Part, Period, Periods, compose
-from signals.features.point_in_time import NEVER, newest_before
+from signals.features.point_in_time import NEVER, day_end, newest_before
 from signals.features.share_basis import ShareBasis
 
 __all__ = ["Trailing", "trailing"]
@@ -31,8 +31,8 @@ class Trailing:
     end
         The last day of the twelve months in force (days since the epoch), `NEVER` where there are none; shape (k,).
     value, filed
-        The figures with their signs, and when each became known (microseconds); shape (k, 4). Unused places hold 0;
-        all hold NaN where nothing is in force.
+        The figures with their signs, and the end of the day on which each was filed (microseconds); shape (k, 4).
+        Unused places hold 0; all hold NaN where nothing is in force.
     """
 
     since: I8
@@ -66,14 +66,14 @@ def trailing(periods: Iterable[Period]) -> tuple[Trailing, Trailing]:
 
     Of the ends that periods have, the newest one counts up to which twelve months can be composed (see `compose`).
     Until a year to date can be compared, the last full year stays in force. Each part is the newest revision known
-    then; of those known at one instant, that of the preferred name.
+    then; of those known at one instant, the last filed, then that of the preferred name.
 
     Twelve months up to one day are those of the first name that has them. Apple's depreciation is with amortization
     under one name and without it under another: parts of several names are put together, and compared with the year
     before, only where the names gave the same figure for the newest period that both had. So a company that changes
     its name for revenue does not fall behind until its next annual report.
     """
-    ordered = sorted(periods, key=lambda period: (period.known, -period.name, period[2:]))
+    ordered = sorted(periods, key=lambda period: (period.known, period.filed, -period.name, period[3:]))
     held = _Names()
     now: list[Sequence[Part]] = []
     before: list[Sequence[Part]] = []
@@ -128,7 +128,7 @@ def _steps(since: list[int], steps: list[Sequence[Part]]) -> Trailing:
     filed = np.full((len(steps), PARTS), NEVER)
     for row, parts in enumerate(steps):
         for column, (sign, period) in enumerate(parts):
-            value[row, column], filed[row, column] = sign * period.value, period.known
+            value[row, column], filed[row, column] = sign * period.value, period.filed
         if not parts:
             value[row] = np.nan
-    return Trailing(np.array(since, np.int64), np.array(end, np.int64), value, filed)
+    return Trailing(np.array(since, np.int64), np.array(end, np.int64), value, day_end(filed))

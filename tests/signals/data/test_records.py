@@ -133,3 +133,9 @@ def test_a_median_may_be_missing_but_not_infinite() -> None:
     SectorMedian("Energy", AT, pe=10.0)
     with pytest.raises(NotFinite, match="a finite pb"):
         SectorMedian("Energy", AT, pe=10.0, pb=float("inf"))
+
+
+def test_a_figure_is_on_the_share_basis_of_its_filing() -> None:
+    told = Fundamental("A", AT, "Assets", "USD", None, date(2023, 12, 31), 1.0, AT.date() - timedelta(days=3))
+    untold = Fundamental("A", AT, "Assets", "USD", None, date(2023, 12, 31), 1.0)
+    assert (told.reported, untold.reported) == (AT.date() - timedelta(days=3), AT.date())

@@ -17,7 +17,7 @@ from signals.data.sec import read_company_facts
 from signals.features.batch import FactFeatures, SymbolFacts
 from signals.features.concepts import DEPRECIATION, NET_INCOME, REVENUE
 from signals.features.fundamental import FEATURES, SECTORS, WIDTH, FundamentalFacts, features
-from signals.features.point_in_time import F4
+from signals.features.point_in_time import DAY, F4
 from signals.features.share_basis import ShareBasis, say_once
 
 CALENDAR = TradingCalendar("XNYS")
@@ -375,6 +375,24 @@ def test_figures_filed_after_a_split_are_on_the_new_basis() -> None:
     given_ = inputs((*COMPANY, *restated), (50, 60), (10.0, 10.0), actions=(split(50, 2.0),))
     assert column(compute(given_), "pe") == pytest.approx([10.0, 10.0])
     assert column(compute(given_), "ps") == pytest.approx([2.0, 2.0])
+
+
+@pytest.mark.parametrize("effective", [0, 4, 13.5], ids=["midnight UTC", "midnight New York", "open"])
+@pytest.mark.parametrize(("filed", "shares"), [(date(2024, 6, 7), 1e9), (date(2024, 6, 10), 1e8)])
+def test_filed_on_the_eve_of_a_split_is_in_old_shares(effective: float, filed: date, shares: float) -> None:
+    """What is filed on a Friday becomes known at Monday's open, when the split takes effect."""
+    monday = datetime(2024, 6, 10, tzinfo=UTC)
+    opened, begun = monday + timedelta(hours=13.5), monday + timedelta(hours=effective)
+    action = CorporateAction("A", monday - timedelta(days=19), ActionKind.SPLIT, effective=begun, ratio=10.0)
+    sheet_, year_ = date(2024, 6, 3), date(2023, 6, 4)
+    facts = (
+        Fundamental("A", opened, "EntityCommonStockSharesOutstanding", "shares", None, sheet_, 1e8, filed),
+        Fundamental("A", opened, "EarningsPerShareDiluted", "USD/shares", year_, sheet_, 30.0, filed),
+        Fundamental("A", opened, "StockholdersEquity", "USD", None, sheet_, 1e9, filed),
+    )
+    given_ = replace(inputs(facts, close=(15.0,), actions=(action,)), time=np.array([to_micros(monday) + DAY]))
+    assert one("pb", given_) == pytest.approx(15.0 * shares / 1e9)
+    assert one("pe", given_) == pytest.approx(15.0 / (30.0 * 1e8 / shares))
 
 
 CONCEPTS = [(known.concept, known.unit) for known in COMPANY]

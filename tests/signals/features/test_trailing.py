@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from signals.data.records import Adjusted
 from signals.features.periods import Period
-from signals.features.point_in_time import NEVER
+from signals.features.point_in_time import DAY, NEVER
 from signals.features.share_basis import ShareBasis
 from signals.features.trailing import Trailing, trailing
 
@@ -19,7 +19,7 @@ EDGE = 10
 
 
 def period(known: int, value: float, end: int, days: int = Q, name: int = 0, shift: int = 0) -> Period:
-    return Period(known, name, value, end - days + 1 + shift, end)
+    return Period(known, known, name, value, end - days + 1 + shift, end)
 
 
 JITTER = st.sampled_from([0, 0, 0, 0, 5, -5, 10, -10, 11])
@@ -271,9 +271,10 @@ def test_to_date_of_another_fiscal_year_is_not_added() -> None:
 
 def test_parts_a_share_come_to_the_basis_of_the_instant() -> None:
     history = [period(1, 8.0, 365, Y), period(5, 3.0, 456), period(5, 1.0, 91)]
-    halved = ShareBasis(np.array([3]), np.array([3]), np.array([2.0]), Adjusted.NONE)
-    line: Trailing = trailing(history)[0]
-    assert line.at(np.array([2, 4, 6]), halved).tolist() == [8.0, 4.0, 4.0 + 3.0 - 1.0]
+    effective = np.array([3 * DAY])
+    halved = ShareBasis(effective, effective, np.array([2.0]), Adjusted.NONE)
+    line: Trailing = trailing([part._replace(known=part.known * DAY) for part in history])[0]
+    assert line.at(np.array([2, 4, 6]) * DAY, halved).tolist() == [8.0, 4.0, 4.0 + 3.0 - 1.0]
 
 
 def test_every_instant_of_change_is_one_step() -> None:
