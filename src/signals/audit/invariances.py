@@ -119,15 +119,11 @@ def _with_unit(world: World, scale: float, until: int | None) -> World:
 
 def _reported(fact: Fact) -> int:
     """Return the instant (microseconds) on whose share basis a fact's figures are."""
-    if isinstance(fact, Fundamental):
-        day = fact.reported
-    elif isinstance(fact, InsiderTransaction):
-        day = fact.transacted
-    elif isinstance(fact, ShortInterest):
-        day = fact.settled
-    else:
-        return to_micros(fact.known_at)
-    return int(day_end(np.array([day_number(day)]))[0])
+    if isinstance(fact, InsiderTransaction):
+        return int(day_end(np.array([day_number(fact.transacted)]))[0])
+    if isinstance(fact, ShortInterest):
+        return int(day_end(np.array([day_number(fact.settled)]))[0])
+    return to_micros(fact.reported if isinstance(fact, Fundamental) else fact.known_at)
 
 
 def _rescaled(fact: Fact, scale: float) -> Fact:

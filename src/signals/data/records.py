@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -121,9 +121,9 @@ class Fundamental:
         return 0 if self.start is None else (self.end - self.start).days + 1
 
     @property
-    def reported(self) -> date:
-        """The day on whose share basis the figure is: that of the filing, or else of `known_at` (UTC)."""
-        return self.filed or self.known_at.astimezone(UTC).date()
+    def reported(self) -> datetime:
+        """On whose share basis the figure is: the end of the day of filing (UTC), `known_at` at the latest."""
+        return min(self.known_at, datetime.combine(self.filed, time.max, UTC)) if self.filed else self.known_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,6 @@ from signals.features.point_in_time import (
     States,
     Timeline,
     as_of,
-    day_end,
     day_number,
     newest_before,
     over,
@@ -148,11 +147,11 @@ class FundamentalFacts:
         """Return a figure of the newest balance sheet (or cover page) known."""
         found = [(fact, -name) for fact, name in self._named(concept) if Duration.INSTANT.holds(fact.days)]
         columns = [
-            (to_micros(fact.known_at), day_number(fact.end), fact.value, rank, day_number(fact.reported))
+            (to_micros(fact.known_at), day_number(fact.end), fact.value, rank, to_micros(fact.reported))
             for fact, rank in found
         ]
         known, end, value, rank, filed = zip(*columns, strict=True) if columns else ((), (), (), (), ())
-        return as_of(revisions(known, end, value, rank, day_end(np.array(filed, np.int64))))
+        return as_of(revisions(known, end, value, rank, filed))
 
     def _state(self, time: I8, calendar: TradingCalendar) -> _State:
         """Put together what was in force at each instant of change; the instants rise."""
@@ -212,7 +211,7 @@ class FundamentalFacts:
         if concept not in self._trailing:
             self._trailing[concept] = trailing(
                 Period(
-                    to_micros(f.known_at), day_number(f.reported), name, f.value, day_number(f.start), day_number(f.end)
+                    to_micros(f.known_at), to_micros(f.reported), name, f.value, day_number(f.start), day_number(f.end)
                 )
                 for f, name in self._named(concept)
                 if f.start is not None

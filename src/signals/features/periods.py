@@ -23,8 +23,8 @@ T = TypeVar("T")
 class Period(NamedTuple):
     """A figure of one period.
 
-    ``known`` is microseconds since the epoch; ``filed``, ``start`` and ``end`` are days since the epoch: of the filing,
-    and the first and last one of the period.
+    ``known`` and ``filed`` are microseconds since the epoch; ``start`` and ``end`` are the first and last day, days
+    since the epoch.
     ``name`` is the place of the name that it was reported under among those of its concept, the first preferred.
     """
 

@@ -152,7 +152,11 @@ def newest_before(since: I8, time: I8) -> I8:
 
 
 def revisions(
-    known: Sequence[int], end: Sequence[int], value: Sequence[float], rank: Sequence[int], filed: I8 | None = None
+    known: Sequence[int],
+    end: Sequence[int],
+    value: Sequence[float],
+    rank: Sequence[int],
+    filed: Sequence[int] | None = None,
 ) -> Revisions:
     """Sort figures for `as_of`; of one period's figures known at one instant the last filed, then `rank`, value, wins.
 
@@ -160,7 +164,7 @@ def revisions(
     microseconds, a figure was filed when it became known.
     """
     columns = np.array(known, np.int64), np.array(end, np.int64), np.array(value, np.float64)
-    when = columns[0] if filed is None else filed
+    when = columns[0] if filed is None else np.array(filed, np.int64)
     order = np.lexsort((columns[2], np.array(rank, np.int64), when, columns[1], columns[0]))
     return Revisions(columns[0][order], columns[1][order], columns[2][order], when[order])
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from signals.data.records import F8, I8
 from signals.features.periods import PARTS, TOLERANCE, Part, Period, Periods, compose
-from signals.features.point_in_time import NEVER, day_end, newest_before
+from signals.features.point_in_time import NEVER, newest_before
 from signals.features.share_basis import ShareBasis
 
 __all__ = ["Trailing", "trailing"]
@@ -31,8 +31,8 @@ class Trailing:
     end
         The last day of the twelve months in force (days since the epoch), `NEVER` where there are none; shape (k,).
     value, filed
-        The figures with their signs, and the end of the day on which each was filed (microseconds); shape (k, 4).
-        Unused places hold 0; all hold NaN where nothing is in force.
+        The figures with their signs, and when each was filed (microseconds); shape (k, 4). Unused places hold 0;
+        all hold NaN where nothing is in force.
     """
 
     since: I8
@@ -131,4 +131,4 @@ def _steps(since: list[int], steps: list[Sequence[Part]]) -> Trailing:
             value[row, column], filed[row, column] = sign * period.value, period.filed
         if not parts:
             value[row] = np.nan
-    return Trailing(np.array(since, np.int64), np.array(end, np.int64), value, day_end(filed))
+    return Trailing(np.array(since, np.int64), np.array(end, np.int64), value, filed)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import numpy as np
@@ -136,6 +136,7 @@ def test_a_median_may_be_missing_but_not_infinite() -> None:
 
 
 def test_a_figure_is_on_the_share_basis_of_its_filing() -> None:
-    told = Fundamental("A", AT, "Assets", "USD", None, date(2023, 12, 31), 1.0, AT.date() - timedelta(days=3))
     untold = Fundamental("A", AT, "Assets", "USD", None, date(2023, 12, 31), 1.0)
-    assert (told.reported, untold.reported) == (AT.date() - timedelta(days=3), AT.date())
+    assert untold.reported == AT
+    assert replace(untold, filed=date(2024, 1, 1)).reported.date() == date(2024, 1, 1)
+    assert replace(untold, filed=date(2024, 1, 2)).reported == AT  # known before that day was over

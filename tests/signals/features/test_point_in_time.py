@@ -51,7 +51,7 @@ def sort(history: list[Reported]) -> Revisions:
         [fact.end for fact in history],
         [fact.value for fact in history],
         [fact.rank for fact in history],
-        np.array([fact.filed for fact in history], np.int64),
+        [fact.filed for fact in history],
     )
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from signals.data.records import Adjusted
 from signals.features.periods import Period
-from signals.features.point_in_time import DAY, NEVER
+from signals.features.point_in_time import NEVER
 from signals.features.share_basis import ShareBasis
 from signals.features.trailing import Trailing, trailing
 
@@ -271,10 +271,15 @@ def test_to_date_of_another_fiscal_year_is_not_added() -> None:
 
 def test_parts_a_share_come_to_the_basis_of_the_instant() -> None:
     history = [period(1, 8.0, 365, Y), period(5, 3.0, 456), period(5, 1.0, 91)]
-    effective = np.array([3 * DAY])
-    halved = ShareBasis(effective, effective, np.array([2.0]), Adjusted.NONE)
-    line: Trailing = trailing([part._replace(known=part.known * DAY) for part in history])[0]
-    assert line.at(np.array([2, 4, 6]) * DAY, halved).tolist() == [8.0, 4.0, 4.0 + 3.0 - 1.0]
+    halved = ShareBasis(np.array([3]), np.array([3]), np.array([2.0]), Adjusted.NONE)
+    line: Trailing = trailing(history)[0]
+    assert line.at(np.array([2, 4, 6]), halved).tolist() == [8.0, 4.0, 4.0 + 3.0 - 1.0]
+
+
+def test_what_was_filed_before_a_split_is_on_the_old_basis() -> None:
+    eve = Period(3, 2, 0, 8.0, 1, 365)
+    halved = ShareBasis(np.array([3]), np.array([3]), np.array([2.0]), Adjusted.NONE)
+    assert trailing([eve])[0].at(np.array([3]), halved).tolist() == [4.0]
 
 
 def test_every_instant_of_change_is_one_step() -> None:
