@@ -91,9 +91,12 @@ def _walk(name: str, time: I8, rng: np.random.Generator) -> BarColumns:
 
 
 def _fundamentals(symbol: str, time: I8, rng: np.random.Generator) -> Iterator[Fundamental]:
-    """Yield quarters, years to date and years, balance sheets, and late amendments of one figure in ten."""
+    """Yield quarters, years to date and years, balance sheets, and late amendments of one figure in ten.
+
+    What was filed on a day becomes known on the next one; of an amendment the day is not told.
+    """
     for begun, end in _quarters(from_micros(int(time[0])).year - 2, from_micros(int(time[-1]))):
-        filed = _at(end, rng.uniform(30, 60))
+        known = _at(end, rng.uniform(30, 60))
         spans: list[tuple[str, str, date | None, float]] = [
             (name, unit, None, size) for name, (unit, size) in _STOCKS.items()
         ]
@@ -101,10 +104,11 @@ def _fundamentals(symbol: str, time: I8, rng: np.random.Generator) -> Iterator[F
         spans += [(name, unit, start, size) for name, (unit, size) in _FLOWS.items() for start in sorted(starts)]
         for name, unit, start, size in spans:
             value = float(size * rng.lognormal(0, 0.3))
-            fact = Fundamental(symbol, filed, name, unit, start, end, value)
+            fact = Fundamental(symbol, known, name, unit, start, end, value, known.date() - timedelta(days=1))
             yield fact
             if rng.random() < 0.1:
-                yield replace(fact, known_at=filed + timedelta(days=float(rng.uniform(20, 300))), value=1.3 * value)
+                late = known + timedelta(days=float(rng.uniform(20, 300)))
+                yield replace(fact, known_at=late, value=1.3 * value, filed=None)
 
 
 def _quarters(year: int, last: datetime) -> Iterator[tuple[date, date]]:
