@@ -16,6 +16,8 @@ __all__ = ["Point", "Span", "bars", "ranked", "reliability", "timeline"]
 
 _WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 760.0, 64.0, 12.0, 10.0, 28.0
 _COLORS = ("a", "b", "c", "d")
+_FINEST = 1e-9
+"""A range smaller than this is drawn as one of length 1."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ def _scale(low: float, high: float, start: float, end: float) -> Callable[[float
 
 def _ticks(low: float, high: float) -> list[float]:
     """Return some five round values that enclose low and high."""
-    raw = (high - low or abs(high) or 1.0) / 5
+    raw = (high - low if high - low > _FINEST else 1.0) / 5
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(power * nice for nice in (1, 2, 2.5, 5, 10) if power * nice >= raw)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)

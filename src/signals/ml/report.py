@@ -139,7 +139,7 @@ def _skill(windows: Sequence[WindowResult]) -> Markup:
 
 def _coverage(windows: Sequence[WindowResult]) -> Markup:
     series = {"rows above the threshold": [window["coverage"] for window in windows]}
-    chart = svg.bars(_names(windows), series, label="coverage by window", form="{:.1%}".format, height=180.0)
+    chart = svg.bars(_names(windows), series, label="coverage by window", form="{:.2%}".format, height=180.0)
     threshold = windows[0]["confidence_threshold"]
     note = f"Share of test rows on which UP or DOWN is said with more than {threshold:g}: how often it would speak."
     return html.section("Coverage by window", chart, note=note)
