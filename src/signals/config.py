@@ -70,9 +70,14 @@ class MLSettings(_Section):
 
 
 class DataSettings(_Section):
-    """Which exchange's sessions count, and which series are looked at but never traded."""
+    """Which exchange's sessions count, and which series are looked at but never traded.
+
+    `market_calendar` is the exchange of the market, volatility and sector series where they come in a file of their own
+    with session dates: each date becomes that exchange's close.
+    """
 
     calendar: str = "XNYS"
+    market_calendar: str = "XNYS"
     market: str = "SPY"
     volatility: str = "^VIX"
     sector_etfs: dict[str, str] = {}

@@ -59,7 +59,7 @@ def with_references(world: World, settings: DataSettings, seed: int) -> World:
     for number, name in enumerate((settings.market, settings.volatility, *sorted(settings.sector_etfs.values()))):
         if name not in made:
             rng = np.random.default_rng([seed, 1, number])
-            delay = closing_delay(settings.calendar, name) // timedelta(microseconds=1)
+            delay = closing_delay(settings.calendar, name, {settings.volatility}) // timedelta(microseconds=1)
             made[name] = _walk(name, instants + delay, rng)
     return replace(world, columns=made)
 

@@ -1,6 +1,7 @@
 """Cross-asset features: a symbol against the market, its sector and the volatility index; see `references` for joins.
 
-Windows count the symbol's own bars. A reference that is missing at one of them leaves the feature NaN there.
+Windows count the symbol's own bars, and a reference that is missing at one of them leaves the feature NaN there; only
+what is market-wide counts the reference's own.
 """
 
 from __future__ import annotations
