@@ -49,6 +49,13 @@ _STOCKS = {
     "ShortTermBorrowings": ("USD", 1e8),
     "EntityCommonStockSharesOutstanding": ("shares", 1e8),
 }
+_KINDS: dict[str, tuple[type[Fact], ...]] = {
+    "fundamentals": (Fundamental,),
+    "insider transactions": (InsiderTransaction,),
+    "short interest": (ShortInterest,),
+    "corporate actions": (CorporateAction,),
+    "sectors": (Membership, SectorMedian),
+}
 _QUARTERS = ((1, 1), (4, 1), (7, 1), (10, 1))
 
 
@@ -64,8 +71,21 @@ def with_references(world: World, settings: DataSettings, seed: int) -> World:
     return replace(world, columns=made)
 
 
-def with_facts(world: World, seed: int) -> World:
-    """Return the world with facts about every symbol, splits among them: its bars then count as traded."""
+def with_facts(world: World, seed: int) -> tuple[World, tuple[str, ...]]:
+    """Return the world with facts of every kind of which it has none, and the names of those kinds.
+
+    With splits that were made up its bars count as traded.
+    """
+    lacking = {
+        name: kinds for name, kinds in _KINDS.items() if not any(isinstance(fact, kinds) for fact in world.facts)
+    }
+    kinds = tuple(kind for each in lacking.values() for kind in each)
+    made = [fact for fact in _facts(world, seed) if isinstance(fact, kinds)]
+    adjusted = Adjusted.NONE if CorporateAction in kinds else world.adjusted
+    return replace(world.with_facts([*world.facts, *made]), adjusted=adjusted), tuple(lacking)
+
+
+def _facts(world: World, seed: int) -> list[Fact]:
     facts: list[Fact] = []
     for number, symbol in enumerate(world.universe):
         time = world.columns[symbol].time
@@ -79,7 +99,7 @@ def with_facts(world: World, seed: int) -> World:
         for day in range(0, (last - first).days + 1, 30):
             pe, pb, ps, ev = rng.lognormal(2.0, 0.3, 4).tolist()
             facts.append(SectorMedian(sector, first + timedelta(days=day, minutes=17), pe, pb, ps, ev))
-    return replace(world.with_facts(facts), adjusted=Adjusted.NONE)
+    return facts
 
 
 def _walk(name: str, time: I8, rng: np.random.Generator) -> BarColumns:
