@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import numpy as np
 
-from benchmarks.data import REAL
+from benchmarks.data import training_rows
 from benchmarks.timer import OURS, Result, Row, absent
-from signals.config import DataSettings, Settings
 from signals.data.records import I8, from_micros
 from signals.ml import metrics, tuning
 from signals.ml.dataset import Dataset, class_weights
@@ -47,11 +44,10 @@ _NOTES = (
 
 def run(*, full: bool = False) -> Result:
     """Search the documented space on the newest window; `full`: on six, each judged on what follows it."""
-    stocks = REAL / "stocks_daily_2013_2018.parquet"
-    if not stocks.exists():
-        return Result([absent(OURS, _CASE), absent(_PEER, _CASE)], {}, {}, ("no real data beside it",))
     chosen = _recipe()
-    data = _rows(stocks, chosen)
+    data = training_rows(chosen, _SYMBOLS)
+    if data is None:
+        return Result([absent(OURS, _CASE), absent(_PEER, _CASE)], {}, {}, ("no real data beside it",))
     dates = np.unique(data.timestamps)
     starts = [_FIRST + number * _STEP for number in range(_WINDOWS)] if full else [len(dates) - _SESSIONS]
     searches: dict[str, Search] = {OURS: _ours, _PEER: _usual}
@@ -80,23 +76,6 @@ def run(*, full: bool = False) -> Result:
 
 def _recipe() -> Recipe:
     return recipe().model_copy(update={"search": DOCUMENTED.model_copy(update={"trials": _TRIALS, "folds": _FOLDS})})
-
-
-def _rows(path: Path, chosen: Recipe) -> Dataset:
-    from signals.data.parquet import read_bars
-    from signals.feature_store import FeatureStore
-    from signals.ml.trainer import Trainer
-
-    with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(data=DataSettings(market="^GSPC", features_dir=Path(folder)))
-        table = read_bars(path, stamped="session", on_bad="quarantine")
-        market = read_bars(REAL / "market_daily_2006_2021.parquet", stamped="session", symbols=["^GSPC", "^VIX"])
-        provider = table.provider()
-        provider.load(market.columns.values())
-        symbols = sorted(table.columns, key=lambda name: (-len(table.columns[name]), name))[:_SYMBOLS]
-        time_ = table.columns[symbols[0]].time
-        until = from_micros(int(time_[-1]))
-        return Trainer(FeatureStore(settings, calculators=()), settings).dataset(chosen, provider, symbols, until)
 
 
 def _between(data: Dataset, dates: I8, start: int, stop: int) -> Dataset:
