@@ -90,13 +90,19 @@ class Ledger:
 
     def hold_world(self, case: Case, before: Mapping[str, Rows], store: FeatureStore) -> None:
         """Compute a changed world's features and compare them; a calculator that fails there is a violation."""
+        try:
+            self.hold(case, before, rows_of(case.world, store))
+        except FeatureError:
+            self._hold_each(case, before, store)
+
+    def _hold_each(self, case: Case, before: Mapping[str, Rows], store: FeatureStore) -> None:
         for symbol in case.world.universe:
             try:
                 after = rows_of(case.world, store, [symbol])
             except FeatureError as error:
                 self.fail(case, symbol, before[symbol], error)
             else:
-                self.compare(case, symbol, before[symbol], after[symbol])
+                self.hold(case, before, after)
 
     def alike(self, rows: Mapping[str, Rows]) -> None:
         """Compare what is declared market-wide between symbols, instant by instant."""

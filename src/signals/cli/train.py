@@ -94,14 +94,15 @@ def train(
 
     Example: vane train --data bars.csv --stamped session
     """
-    from signals.recipes.direction import CONSERVATIVE, recipe
+    from signals.recipes.direction import recipe, search_space
 
     asked, choice = parse_time(until, "--until"), chosen_symbols(symbols)
     source = Source(data, stamped, calendar, market, tz)
     inputs = read_inputs(source, choice)
     chosen, end = recipe(inputs.settings), asked or inputs.end
     if trials:
-        chosen = chosen.model_copy(update={"search": CONSERVATIVE.model_copy(update={"trials": trials})})
+        space = search_space(inputs.settings).model_copy(update={"trials": trials})
+        chosen = chosen.model_copy(update={"search": space})
     if not as_json:
         show_quality(inputs)
     require_history(inputs, chosen, end)

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from signals.data.records import F8
-from signals.ml.dataset import Dataset, class_weights
+from signals.ml.dataset import Dataset
 from signals.ml.estimators import native_params
 from signals.ml.recipe import Recipe
 from signals.ml.splits import Split
+from signals.ml.weights import sample_weights
 
 __all__ = ["STEP", "Curve", "FoldCurves"]
 
@@ -102,7 +103,7 @@ def _matrices(recipe: Recipe, data: Dataset, split: Split) -> tuple[Any, Any]:
 
     train, test = data.take(split.train), data.take(split.test)
     bins = int(recipe.estimator.params.get("max_bin", 256))
-    weight = train.weight.to_numpy(np.float64) * class_weights(train.y, recipe.weights.kind)
+    weight = sample_weights(train, recipe.weights)
     fitted = xgb.QuantileDMatrix(train.x, train.y, weight=weight, missing=np.nan, nthread=1, max_bin=bins)
     # Every date weighs the same in the loss, and outcomes are judged as they came, whatever the weights of the fit.
     # As plain floats: trees walk through them eight times faster than through bins, to the same loss.
