@@ -74,7 +74,8 @@ class TrainingSettings(_Section):
 
     `threshold_unit` is that of the thresholds: fractions of the price, or standard deviations of the symbol's own
     returns over the horizon. `label_prices` says between which prices returns are. `market_wide`: whether the model
-    sees what is the same for all symbols of a date. `search_space` is what `vane train --trials` searches.
+    sees what is the same for all symbols of a date. `search_space` is what `vane train --trials` searches. `device`:
+    where trees are grown; predictions are always made on the processor.
     """
 
     threshold_unit: Literal["fraction", "volatility"] = "fraction"
@@ -82,6 +83,7 @@ class TrainingSettings(_Section):
     class_weights: Literal["none", "balanced"] = "none"
     market_wide: bool = False
     search_space: Literal["conservative", "documented"] = "conservative"
+    device: Literal["cpu", "cuda"] = "cpu"
 
 
 class DataSettings(_Section):

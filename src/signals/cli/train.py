@@ -88,6 +88,12 @@ def train(
     trials: Annotated[
         int, typer.Option(min=0, help="Parameter sets to try in each window, on inner folds of its training rows.")
     ] = 0,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            min=1, help="With --trials: stop a window's search after so long. Another run may choose otherwise."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train on your bars, judge out of sample, register, and promote if the gate lets it pass.
@@ -96,12 +102,16 @@ def train(
     """
     from signals.recipes.direction import recipe, search_space
 
+    if seconds is not None and not trials:
+        raise typer.BadParameter(
+            "expected --trials with it: without a search there is nothing to stop", param_hint="--seconds"
+        )
     asked, choice = parse_time(until, "--until"), chosen_symbols(symbols)
     source = Source(data, stamped, calendar, market, tz)
     inputs = read_inputs(source, choice)
     chosen, end = recipe(inputs.settings), asked or inputs.end
     if trials:
-        space = search_space(inputs.settings).model_copy(update={"trials": trials})
+        space = search_space(inputs.settings).model_copy(update={"trials": trials, "seconds": seconds})
         chosen = chosen.model_copy(update={"search": space})
     if not as_json:
         show_quality(inputs)

@@ -16,6 +16,7 @@ import numpy as np
 
 from signals.data.records import F8
 from signals.ml.dataset import Dataset
+from signals.ml.device import require_device
 from signals.ml.estimators import native_params
 from signals.ml.recipe import Recipe
 from signals.ml.splits import Split
@@ -82,6 +83,7 @@ class FoldCurves:
         import xgboost as xgb
 
         native = {**native_params({**self._fixed, **params})[1], "seed": self._seed, "nthread": 1}
+        require_device(native["device"])
         boosters = [xgb.Booster(native, list(matrices)) for matrices in self._folds]
         losses = np.empty((len(boosters), 0))
         with ThreadPoolExecutor(self._threads) as pool:

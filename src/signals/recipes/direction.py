@@ -81,7 +81,9 @@ def recipe(settings: Settings | None = None) -> Recipe:
         ),
         features=FeatureSet(market_wide=training.market_wide),
         weights=WeightSpec(kind=training.class_weights),
-        estimator=EstimatorSpec(kind="xgboost", params={**ml.xgb_params.model_dump(), "max_bin": _BINS}),
+        estimator=EstimatorSpec(
+            kind="xgboost", params={**ml.xgb_params.model_dump(), "max_bin": _BINS, "device": training.device}
+        ),
         calibration=CalibrationSpec(method="bias_corrected_temperature"),
         min_rows=ml.min_training_samples,
         metrics=("log_loss", "accuracy", "ece", "rank_ic", "coverage"),
