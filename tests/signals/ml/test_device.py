@@ -28,7 +28,7 @@ def test_a_device_that_is_not_there_is_refused_before_a_fit(small_recipe: Recipe
 def test_a_model_of_a_device_predicts_without_one() -> None:
     x = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
     made = XGBoostEstimator(EstimatorSpec(params={"n_estimators": 3, "max_depth": 2}))
-    made.fit(x, np.arange(200) % 3 * 1.0, np.ones(200), groups=np.arange(200))
+    made.fit(x, (np.arange(200) % 3).astype(np.float64), np.ones(200), groups=np.arange(200))
     again = load(made.files(), CUDA)
     np.testing.assert_array_equal(again.predict(x), made.predict(x))
 
