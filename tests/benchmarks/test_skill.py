@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-
 from benchmarks.skill import VARIANTS, main
+
 from signals.features.catalog import names
 from signals.recipes.direction import recipe
 
