@@ -18,7 +18,7 @@ from benchmarks.timer import Result
 __all__ = ["main"]
 
 _HERE = Path(__file__).parent
-_SHARED = {"__init__", "__main__", "data", "page", "peer_pandas", "peer_purge", "timer"}
+_SHARED = {"__init__", "__main__", "data", "page", "peer_pandas", "peer_pbo", "peer_purge", "timer"}
 
 
 def main(arguments: list[str] | None = None) -> int:
