@@ -6,13 +6,13 @@ import json
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from benchmarks import peer_pbo
-from benchmarks.purge import PYTHON
+from benchmarks import peer_pbo, purge
 from benchmarks.timer import OURS, Result, Row, absent, medians
 from signals.data.records import F8
 
@@ -44,7 +44,7 @@ def run() -> Result:
     rows: list[Row] = []
     seconds, same = [], True
     for measure in MEASURES:
-        taken = medians({OURS: lambda measure=measure: pbo(performance, BLOCKS, measure=measure)})[OURS]
+        taken = medians({OURS: partial(pbo, performance, BLOCKS, measure=measure)})[OURS]
         value = pbo(performance, BLOCKS, measure=measure)
         seconds.append(taken)
         rows.append({"system": OURS, "case": measure, "seconds": taken, "pbo": value})
@@ -70,11 +70,11 @@ def generated() -> F8:
 
 def peer(performance: F8) -> Mapping[str, Mapping[str, Any]]:
     """Return what the peer found by measure, in a child process of its own environment; empty where it is missing."""
-    if not PYTHON.exists():
+    if not purge.PYTHON.exists():
         return {}
     with tempfile.TemporaryDirectory() as folder:
         np.save(Path(folder) / "performance.npy", performance)
-        command = [str(PYTHON), "-W", "ignore", peer_pbo.__file__, folder, str(BLOCKS)]
+        command = [str(purge.PYTHON), "-W", "ignore", peer_pbo.__file__, folder, str(BLOCKS)]
         done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 (our own file, no shell)
         if done.returncode:
             raise RuntimeError(f"the peer's process ended with {done.returncode}:\n{done.stderr}")

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from benchmarks.timer import OURS
 
-from benchmarks import pbo
+from benchmarks import pbo, purge
 
-built = pytest.mark.skipif(not pbo.PYTHON.exists(), reason="the peers' environment is made by `make bench`")
+built = pytest.mark.skipif(not purge.PYTHON.exists(), reason="the peers' environment is made by `make bench`")
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_the_peers_environment_it_is_absent(
     small: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(pbo, "PYTHON", tmp_path / "python")
+    monkeypatch.setattr(purge, "PYTHON", tmp_path / "python")
     found = pbo.run()
     assert [(row["system"], row["case"]) for row in found.rows if row.get("absent")] == [
         (pbo.PEER, measure) for measure in pbo.MEASURES
@@ -33,7 +33,7 @@ def test_without_the_peers_environment_it_is_absent(
 
 @pytest.mark.skipif(find_spec("purgedcv") is not None, reason="the peer is installed here")
 def test_an_environment_without_the_peer_finds_nothing(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pbo, "PYTHON", Path(sys.executable))
+    monkeypatch.setattr(purge, "PYTHON", Path(sys.executable))
     assert pbo.peer(pbo.generated()) == {}
 
 

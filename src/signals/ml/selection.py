@@ -123,7 +123,7 @@ def effective_trials(returns: F8) -> int:
 
     if returns.shape[1] == 1:
         return 1
-    distance = 1.0 - np.corrcoef(returns, rowvar=False)
+    distance = np.asarray(1.0 - np.corrcoef(returns, rowvar=False))
     np.fill_diagonal(distance, 0.0)
     tree = linkage(squareform(np.maximum(distance, 0.0), checks=False), method="average")
     return int(fcluster(tree, 1.0 - ALIKE, criterion="distance").max())

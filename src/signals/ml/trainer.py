@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from signals.config import DataSettings, Settings
     from signals.feature_store import FeatureStore
     from signals.features.feature import Feature
-    from signals.ml.gate import Evidence, Verdict
+    from signals.ml.evidence import Evidence
+    from signals.ml.gate import Verdict
     from signals.ml.tuning import Tuned
     from signals.ml.validation import WindowResult
 

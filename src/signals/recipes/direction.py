@@ -60,6 +60,9 @@ _GATE = (
     # A sharper forecast of volatility beats the table without any idea of direction.
     GateRule(metric="skill_direction_lower", op=">", bound=0.0, versus="the strongest of three baselines"),
     GateRule(metric="ece", op="<=", bound=0.03, versus="what happened, on the pooled record"),
+    # A constant's error in a window is mostly noise; a model's may be that much and a little more.
+    GateRule(metric="ece_windows", op="<=", bound=0.02, versus="the class frequencies, in each window"),
+    GateRule(metric="skill_active", op=">=", bound=0.0, versus="the active version"),
 )
 
 

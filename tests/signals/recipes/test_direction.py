@@ -54,6 +54,18 @@ def test_gate_asks_for_calibration() -> None:
     assert not rule.holds(0.0301)
 
 
+def test_gate_asks_for_calibration_in_each_window() -> None:
+    rule = next(rule for rule in recipe().gate if rule.metric == "ece_windows")
+    assert rule.holds(0.02)
+    assert not rule.holds(0.0201)
+
+
+def test_gate_asks_for_no_worse_than_the_active_version() -> None:
+    rule = next(rule for rule in recipe().gate if rule.metric == "skill_active")
+    assert rule.holds(0.0)
+    assert not rule.holds(-1e-6)
+
+
 def test_hash_follows_the_content() -> None:
     assert recipe().sha256() == recipe().sha256()
     assert recipe().sha256() != recipe(Settings(ml=MLSettings(prediction_horizon=4))).sha256()
