@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING
 
 from signals.ml.recipe import (
@@ -18,7 +19,7 @@ from signals.ml.recipe import (
 if TYPE_CHECKING:
     from signals.config import Settings
 
-__all__ = ["CONSERVATIVE", "DOCUMENTED", "NAME", "recipe"]
+__all__ = ["CONFIGURATIONS", "CONSERVATIVE", "DOCUMENTED", "NAME", "recipe"]
 
 NAME = "direction"
 
@@ -51,6 +52,12 @@ DOCUMENTED = SearchSpec(
     fewest_trees=100,
 )
 """The usual space for gradient-boosted trees."""
+
+CONFIGURATIONS: tuple[dict[str, int | float], ...] = tuple(
+    {"max_depth": depth, "learning_rate": rate, "min_child_weight": rows, "subsample": share, "colsample_bytree": share}
+    for depth, rate, rows, share in product((2, 4, 6), (0.03, 0.1), (10, 200), (0.4, 0.8))
+)
+"""24 corners of the conservative space that are refitted in every window to count what choosing among them costs."""
 
 _GATE = (
     # Half a year of dates holds six blocks of the bootstrap: a bound from so few is luck.

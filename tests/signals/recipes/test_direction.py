@@ -8,7 +8,7 @@ import pytest
 
 from signals.config import MLSettings, Settings, XGBParams
 from signals.ml.recipe import Recipe
-from signals.recipes.direction import recipe
+from signals.recipes.direction import CONFIGURATIONS, CONSERVATIVE, recipe
 
 
 def test_defaults_are_those_of_the_settings() -> None:
@@ -78,3 +78,10 @@ def test_json_round_trip() -> None:
 def test_found_by_name() -> None:
     (found,) = (entry for entry in entry_points(group="vane.recipes") if entry.name == "direction")
     assert found.load() is recipe
+
+
+def test_configurations_are_different_and_lie_in_the_conservative_space() -> None:
+    assert len(CONFIGURATIONS) >= 20
+    assert len({tuple(sorted(each.items())) for each in CONFIGURATIONS}) == len(CONFIGURATIONS)
+    for name, span in CONSERVATIVE.space.items():
+        assert all(span.low <= each[name] <= span.high for each in CONFIGURATIONS)
