@@ -19,7 +19,18 @@ from benchmarks.timer import Result
 __all__ = ["main"]
 
 _HERE = Path(__file__).parent
-_SHARED = {"__init__", "__main__", "data", "near_efficient", "page", "peer_pandas", "peer_purge", "skill", "timer"}
+_SHARED = {
+    "__init__",
+    "__main__",
+    "data",
+    "near_efficient",
+    "page",
+    "peer_pandas",
+    "peer_pbo",
+    "peer_purge",
+    "skill",
+    "timer",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:

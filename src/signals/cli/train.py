@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import shlex
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import structlog
 import typer
 
 from signals.cli.common import (
@@ -29,13 +30,15 @@ from signals.cli.common import (
 from signals.cli.inputs import Inputs, Source, chosen_symbols, parse_time, read_inputs
 from signals.cli.views import progress_bars, show_quality
 from signals.cli.views_training import show_plan, show_verdict, show_windows
-from signals.errors import TooFewRows
+from signals.errors import BundleError, TooFewRows
 from signals.events.schema import Event, EventKind
 
 if TYPE_CHECKING:
+    from signals.ml.artifact import ModelBundle
+    from signals.ml.dataset import Dataset
     from signals.ml.recipe import Recipe
-    from signals.ml.registry import ModelVersion
-    from signals.ml.trainer import Progress, TrainingResult
+    from signals.ml.registry import ModelRegistry, ModelVersion
+    from signals.ml.trainer import Progress, Trainer, TrainingResult
 
 __all__ = ["Trained", "require_history", "stage_progress", "train", "train_and_register"]
 
@@ -43,6 +46,8 @@ _STAGES = {
     "features": "features by symbol",
     "trials": "trials of a window",
     "validate": "walk-forward windows",
+    "selection": "configurations",
+    "active": "windows of the active recipe",
     "fit": "final fit",
 }
 
@@ -94,13 +99,19 @@ def train(
             min=1, help="With --trials: stop a window's search after so long. Another run may choose otherwise."
         ),
     ] = None,
+    selection: Annotated[
+        bool,
+        typer.Option(
+            "--selection", help="Refit 24 fixed configurations in every window: how much is luck of choosing."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train on your bars, judge out of sample, register, and promote if the gate lets it pass.
 
     Example: vane train --data bars.csv --stamped session
     """
-    from signals.recipes.direction import recipe, search_space
+    from signals.recipes.direction import CONFIGURATIONS, recipe, search_space
 
     if seconds is not None and not trials:
         raise typer.BadParameter(
@@ -119,7 +130,14 @@ def train(
     if not as_json:
         show_plan(chosen)
     with stage_progress() as progress:
-        trained = train_and_register(inputs, chosen, end, actor="vane train", progress=progress)
+        trained = train_and_register(
+            inputs,
+            chosen,
+            end,
+            actor="vane train",
+            configurations=CONFIGURATIONS if selection else (),
+            progress=progress,
+        )
     if as_json:
         emit_json({"data": inputs.table.report.to_json(), **trained.to_json()})
         return
@@ -179,6 +197,7 @@ def train_and_register(
     *,
     actor: str,
     replace: bool = True,
+    configurations: Sequence[Mapping[str, int | float]] = (),
     progress: Progress | None = None,
 ) -> Trained:
     """Train on what was known by `until`, judge, register, and promote if the gate let it pass.
@@ -189,6 +208,8 @@ def train_and_register(
     ----------
     replace
         Whether a model that is active already may be replaced.
+    configurations
+        Refitted in every window to count what choosing among them costs; none: it is not counted.
 
     Raises
     ------
@@ -206,7 +227,16 @@ def train_and_register(
         history = registry.history(recipe.name)
         previous = registry.get_active(recipe.name)
         try:
-            result = _trained(inputs, recipe, until, progress)
+            trainer, data = _dataset(inputs, recipe, until)
+            result = trainer.run(
+                recipe,
+                data,
+                until,
+                progress,
+                active=None if previous is None else _readable(registry, previous),
+                configurations=configurations,
+                attempts=registry.attempts(recipe.name),
+            )
         except KeyboardInterrupt:
             raise KeyboardInterrupt("nothing was registered") from None
         with tempfile.TemporaryDirectory() as folder:
@@ -237,7 +267,7 @@ def stage_progress() -> Iterator[Progress]:
         yield advance
 
 
-def _trained(inputs: Inputs, recipe: Recipe, until: datetime, progress: Progress | None) -> TrainingResult:
+def _dataset(inputs: Inputs, recipe: Recipe, until: datetime) -> tuple[Trainer, Dataset]:
     from signals.data.records import to_micros
     from signals.feature_store import FeatureStore
     from signals.ml.trainer import Trainer
@@ -245,7 +275,16 @@ def _trained(inputs: Inputs, recipe: Recipe, until: datetime, progress: Progress
     trainer = Trainer(FeatureStore(inputs.settings), inputs.settings)
     # A symbol that was not listed yet has nothing to teach.
     known = [name for name in inputs.universe if inputs.provider.columns(name).time[0] <= to_micros(until)]
-    return trainer.run(recipe, trainer.dataset(recipe, inputs.provider, known, until), until, progress)
+    return trainer, trainer.dataset(recipe, inputs.provider, known, until)
+
+
+def _readable(registry: ModelRegistry, version: ModelVersion) -> ModelBundle | None:
+    """Return the active version's bundle, None where it is damaged: a new model is then needed all the more."""
+    try:
+        return registry.verify(version.version_id)
+    except BundleError as error:
+        structlog.get_logger(__name__).warning("training.active", not_compared=version.version_id, reason=str(error))
+        return None
 
 
 def _verdict(result: TrainingResult, version: ModelVersion) -> Event:

@@ -22,7 +22,7 @@ from signals.ml.recipe import Recipe
 from signals.ml.splits import Split
 from signals.ml.weights import sample_weights
 
-__all__ = ["STEP", "Curve", "FoldCurves"]
+__all__ = ["STEP", "Curve", "FoldCurves", "fold_matrices"]
 
 STEP = 10
 """Trees that all folds are advanced by before their mean loss is looked at."""
@@ -57,7 +57,7 @@ class FoldCurves:
         self._fixed = dict(recipe.estimator.params)
         self._seed = seed
         self._threads = min(threads, len(splits))
-        self._folds = [_matrices(recipe, data, split) for split in splits]
+        self._folds = [fold_matrices(recipe, data, split) for split in splits]
 
     def run(
         self,
@@ -100,7 +100,8 @@ class FoldCurves:
         return Curve(losses.mean(axis=0))
 
 
-def _matrices(recipe: Recipe, data: Dataset, split: Split) -> tuple[Any, Any]:
+def fold_matrices(recipe: Recipe, data: Dataset, split: Split) -> tuple[Any, Any]:
+    """Return the quantile matrices of a fold's training rows, weighted as the recipe says, and of its test rows."""
     import xgboost as xgb
 
     train, test = data.take(split.train), data.take(split.test)

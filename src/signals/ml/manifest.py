@@ -101,6 +101,8 @@ class Manifest(_Part):
 
     Parameters
     ----------
+    recipe_spec
+        The recipe as it was given, its search included, so that it can be fitted anew; `params` are what was found.
     windows
         One JSON object a walk-forward window; a window that was skipped holds the reason.
     verdict
@@ -115,6 +117,7 @@ class Manifest(_Part):
     version_id: FileName
     recipe: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
     recipe_sha256: Sha256
+    recipe_spec: dict[str, Any] = {}
     created_at: AwareDatetime
     files: dict[FileName, FileEntry]
     features: Annotated[list[FeatureEntry], Field(min_length=1)]

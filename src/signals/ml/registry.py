@@ -140,6 +140,17 @@ class ModelRegistry:
                 found.append(self._version(home))
         return sorted(found, key=lambda version: (version.created_at, version.recipe, version.version_id))
 
+    def attempts(self, recipe: str = "direction") -> int:
+        """Count the versions of a recipe that the gate judged, refused ones too; a damaged one counts as judged."""
+        count = 0
+        for home in self.versions_on_disk():
+            if home.parent.name == recipe:
+                try:
+                    count += bool(_manifest(home).verdict)
+                except BundleError:
+                    count += 1
+        return count
+
     def versions_on_disk(self) -> list[Path]:
         """Return the folder of every version, damaged ones too."""
         homes = self.root.glob("*/*/")

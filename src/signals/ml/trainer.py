@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from signals.config import DataSettings, Settings
     from signals.feature_store import FeatureStore
     from signals.features.feature import Feature
-    from signals.ml.gate import Evidence, Verdict
+    from signals.ml.evidence import Evidence
+    from signals.ml.gate import Verdict
+    from signals.ml.splits import WalkForward
     from signals.ml.tuning import Tuned
     from signals.ml.validation import WindowResult
 
@@ -83,6 +85,7 @@ class Trainer:
         self._clock = clock
         self._log = structlog.get_logger(__name__)
         self._origins: dict[str, DataOrigin] = {}
+        self._bars: dict[str, list[BarColumns]] = {}
 
     def dataset(self, recipe: Recipe, provider: DataProvider, symbols: Sequence[str], until: datetime) -> Dataset:
         """Build the rows whose labels were known by `until` (aware UTC).
@@ -107,21 +110,20 @@ class Trainer:
         places = labels.value.index.get_indexer(features.index)
         data = make_dataset(features, labels.take(places))
         self._log.info("training.dataset", rows=len(data), unlabelled=dict(target.dropped))
+        self._bars[data.fingerprint] = columns
         self._origins[data.fingerprint] = _origin(provider, columns, data.fingerprint, self._settings.data, until)
         return data
 
     def validate(self, recipe: Recipe, data: Dataset, progress: Progress | None = None) -> list[WindowResult]:
         """Fit and test on every walk-forward window of the recipe's split; see `WalkForwardValidator`."""
-        from signals.ml.splits import WalkForward
         from signals.ml.validation import WalkForwardValidator
 
-        split = recipe.split
         validator = WalkForwardValidator(
             recipe, self._fit(recipe, progress), confidence_threshold=self._settings.ml.confidence_threshold
         )
         return validator.run_dataset(
             data,
-            WalkForward(split.train_months, split.test_months, split.step_months, recipe.embargo, split.expanding),
+            _windows(recipe),
             progress=None if progress is None else lambda done, total: progress("validate", done, total),
         )
 
@@ -151,25 +153,54 @@ class Trainer:
             window=self._settings.monitor.window,
             features=self._store.features,
         )
+        given = {"recipe_spec": recipe.model_dump(mode="json")}
+        bundle = replace(bundle, manifest=bundle.manifest.model_copy(update=given))
         for sentence in bundle.manifest.notes:
             self._log.warning("training.features", version=bundle.version_id, note=sentence)
         return bundle
 
-    def run(self, recipe: Recipe, data: Dataset, until: datetime, progress: Progress | None = None) -> TrainingResult:
+    def run(
+        self,
+        recipe: Recipe,
+        data: Dataset,
+        until: datetime,
+        progress: Progress | None = None,
+        *,
+        active: ModelBundle | None = None,
+        configurations: Sequence[Mapping[str, int | float]] = (),
+        attempts: int = 0,
+    ) -> TrainingResult:
         """Validate, judge by the recipe's gate, fit on everything known by `until`; windows and verdict go on record.
 
         Rows whose labels were not known by `until` take no part in any of it.
+
+        Parameters
+        ----------
+        active
+            The version in force, compared on rows that it was not trained on: see `signals.ml.rival`. Where its recipe
+            is another one, it is fitted anew in every window.
+        configurations, attempts
+            See `selection`; none: what choosing costs is not counted.
         """
         from signals.ml.gate import Gate
+        from signals.ml.rival import rival_record
         from signals.ml.validation import pooled
 
-        origin = self._origins.get(data.fingerprint)
         known = data.take(np.flatnonzero(data.label_end <= to_micros(until)))
-        if origin is not None:
-            self._origins[known.fingerprint] = origin
+        if data.fingerprint in self._origins:
+            self._origins[known.fingerprint] = self._origins[data.fingerprint]
+            self._bars[known.fingerprint] = self._bars[data.fingerprint]
         windows = self.validate(recipe, known, progress)
         evidence = pooled(windows)
-        verdict = Gate(recipe.gate).judge(evidence, None)
+        if configurations:
+            counted = self.selection(recipe, configurations, known, windows, attempts=attempts, progress=progress)
+            evidence = replace(evidence, figures={**evidence.figures, **counted})
+
+        def refit(theirs: Recipe, rows: Dataset) -> Evidence:
+            return pooled(self.validate(theirs, rows, None if progress is None else _renamed(progress)))
+
+        rival = None if active is None else rival_record(active, recipe, known, refit)
+        verdict = Gate(recipe.gate).judge(evidence, rival)
         if progress is not None:
             progress("fit", 0, 1)
         bundle = self.fit(recipe, known, until, progress)
@@ -178,6 +209,50 @@ class Trainer:
         judged = {"windows": [window.to_json() for window in windows], "verdict": verdict.to_json()}
         bundle = replace(bundle, manifest=bundle.manifest.model_copy(update=judged))
         return TrainingResult(bundle, windows, evidence, verdict)
+
+    def selection(
+        self,
+        recipe: Recipe,
+        configurations: Sequence[Mapping[str, int | float]],
+        data: Dataset,
+        windows: Sequence[WindowResult],
+        *,
+        attempts: int = 0,
+        progress: Progress | None = None,
+    ) -> dict[str, float]:
+        """Count what choosing costs: refit every configuration in every window; see `signals.ml.configurations`.
+
+        Parameters
+        ----------
+        configurations
+            Parameters over those of the recipe, 20 or more; two at least.
+        data, windows
+            From `dataset` and `validate`.
+        attempts
+            Earlier verdicts on models of this recipe: each was a try as well.
+
+        Raises
+        ------
+        TrainingError
+            If the rows were not made by `dataset`: their bars say what a signal earned.
+        """
+        from signals.ml.configurations import refit, selection_figures
+
+        if data.fingerprint not in self._bars:
+            raise TrainingError("selection: expected rows made by Trainer.dataset, were others; their bars are needed")
+        threshold = self._settings.ml.confidence_threshold
+        told = None if progress is None else lambda done, total: progress("selection", done, total)
+        tried = refit(
+            recipe,
+            configurations,
+            data,
+            list(_windows(recipe).split(data.labels)),
+            threshold=threshold,
+            threads=self._threads or cores(),
+            seed=self._seed,
+            progress=told,
+        )
+        return selection_figures(tried, windows, data, self._bars[data.fingerprint], recipe.target.horizon, attempts)
 
     def search(
         self,
@@ -217,6 +292,18 @@ class Trainer:
             return fit_calibrated(chosen, data, seed=self._seed, threads=self._threads)
 
         return fit
+
+
+def _windows(recipe: Recipe) -> WalkForward:
+    from signals.ml.splits import WalkForward
+
+    split = recipe.split
+    return WalkForward(split.train_months, split.test_months, split.step_months, recipe.embargo, split.expanding)
+
+
+def _renamed(progress: Progress) -> Progress:
+    """Tell the windows of the active version's recipe as a stage of their own."""
+    return lambda stage, done, total: progress("active" if stage == "validate" else stage, done, total)
 
 
 def _chosen(wanted: FeatureSet, available: tuple[Feature, ...]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from signals.data.records import F8, I8
 from signals.ml import metrics
-from signals.ml.gate import Evidence, smallest
+from signals.ml.evidence import BASELINES, Evidence, smallest
 
 __all__ = ["OutOfSample", "WindowResult", "newest", "pooled"]
 
@@ -76,6 +76,7 @@ class OutOfSample:
             ),
             "ece": metrics.ece(self.calibrated, y, t),
             "ece_raw": metrics.ece(self.raw, y, t),
+            "ece_frequencies": metrics.ece(self.frequencies, y, t),
             "rank_ic": metrics.rank_ic(self.calibrated, y, t),
             "coverage": metrics.coverage(self.calibrated, t, threshold=threshold),
         }
@@ -120,13 +121,24 @@ def newest(results: Sequence[WindowResult]) -> OutOfSample:
 
 
 def pooled(results: Sequence[WindowResult]) -> Evidence:
-    """Return the record of `newest` as the gate reads it; bootstrap blocks are 21 dates, or the horizon if longer."""
+    """Return the record of `newest` as the gate reads it; bootstrap blocks are 21 dates, or the horizon if longer.
+
+    Beside the figures of the pooled rows: ``windows`` and ``windows_skipped``; ``windows_positive_NAME``, in how many
+    the skill is above 0; ``ece_windows``, the largest excess of a window's calibration error over that of the class
+    frequencies.
+    """
     record = newest(results)
     y, t = record.y, record.timestamps
-    evaluated = sum(result.out_of_sample is not None for result in results)
+    evaluated = [result for result in results if result.out_of_sample is not None]
+    positive = {
+        f"windows_positive_{name}": float(sum(result[f"skill_{name}"] > 0 for result in evaluated))
+        for name in (*BASELINES, "direction")
+    }
     figures = record.figures(results[0]["confidence_threshold"] if results else math.nan) | {
-        "windows": float(evaluated),
-        "windows_skipped": float(len(results) - evaluated),
+        "windows": float(len(evaluated)),
+        "windows_skipped": float(len(results) - len(evaluated)),
+        **positive,
+        "ece_windows": max((result["ece"] - result["ece_frequencies"] for result in evaluated), default=math.nan),
     }
     said = {"model": record.calibrated, "frequencies": record.frequencies, "volatility": record.volatility}
     losses = {name: metrics.by_date(metrics.log_loss_rows(each, y), t)[1] for name, each in said.items()}

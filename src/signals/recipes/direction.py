@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING
 
 from signals.ml.recipe import (
@@ -19,7 +20,7 @@ from signals.ml.recipe import (
 if TYPE_CHECKING:
     from signals.config import Settings
 
-__all__ = ["CONSERVATIVE", "DOCUMENTED", "NAME", "recipe", "search_space"]
+__all__ = ["CONFIGURATIONS", "CONSERVATIVE", "DOCUMENTED", "NAME", "recipe", "search_space"]
 
 NAME = "direction"
 
@@ -53,6 +54,12 @@ DOCUMENTED = SearchSpec(
 )
 """The usual space for gradient-boosted trees."""
 
+CONFIGURATIONS: tuple[dict[str, int | float], ...] = tuple(
+    {"max_depth": depth, "learning_rate": rate, "min_child_weight": rows, "subsample": share, "colsample_bytree": share}
+    for depth, rate, rows, share in product((2, 4, 6), (0.03, 0.1), (10, 200), (0.4, 0.8))
+)
+"""24 corners of the conservative space that are refitted in every window to count what choosing among them costs."""
+
 _GATE = (
     # Half a year of dates holds six blocks of the bootstrap: a bound from so few is luck.
     GateRule(metric="dates", op=">=", bound=250, versus="a year of sessions"),
@@ -61,6 +68,9 @@ _GATE = (
     # A sharper forecast of volatility beats the table without any idea of direction.
     GateRule(metric="skill_direction_lower", op=">", bound=0.0, versus="the strongest of three baselines"),
     GateRule(metric="ece", op="<=", bound=0.03, versus="what happened, on the pooled record"),
+    # A constant's error in a window is mostly noise; a model's may be that much and a little more.
+    GateRule(metric="ece_windows", op="<=", bound=0.02, versus="the class frequencies, in each window"),
+    GateRule(metric="skill_active", op=">=", bound=0.0, versus="the active version"),
 )
 
 

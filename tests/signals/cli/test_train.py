@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -102,7 +103,7 @@ def test_warnings_are_about_the_symbols_in_use(noise_csv: Path) -> None:
 def test_an_interrupted_training_says_that_nothing_was_registered(
     noise_csv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Trainer, "run", interrupted)
@@ -129,6 +130,43 @@ def test_an_active_model_that_stays_is_named(
     registry.promote("v1")
     result = invoke("train", "--data", noise_csv, "--stamped", "session", "--symbols", "2")
     assert "not promoted: v1 stays active" in result.output
+
+
+def test_an_active_model_that_predicts_something_else_is_not_compared(
+    noise_csv: Path, tmp_path: Path, make_bundle: Callable[..., ModelBundle]
+) -> None:
+    registry = ModelRegistry("models")
+    registry.register("v1", save_bundle(make_bundle("v1", passed=True), tmp_path / "v1"), {})
+    registry.promote("v1")
+    invoke("train", "--data", noise_csv, "--stamped", "session", "--symbols", "2", "--until", "2016-08-01")
+    (_, trained) = registry.list_versions()
+    said = " ".join(registry.manifest(trained.version_id).verdict["sentences"])
+    assert "Against the active version (it predicts another target): not enough evidence, 0 dates" in said
+
+
+def test_a_damaged_active_model_does_not_keep_from_training(
+    noise_csv: Path, tmp_path: Path, make_bundle: Callable[..., ModelBundle]
+) -> None:
+    registry = ModelRegistry("models")
+    registry.register("v1", save_bundle(make_bundle("v1", passed=True), tmp_path / "v1"), {})
+    registry.promote("v1")
+    Path("models/direction/v1/model.ubj").write_bytes(b"no model")
+    result = invoke("train", "--data", noise_csv, "--stamped", "session", "--symbols", "2", "--until", "2016-08-01")
+    assert result.exit_code == 0, result.output
+    assert "not promoted: v1 stays active" in result.output
+
+
+def test_selection_counts_configurations_and_earlier_attempts(
+    noise_csv: Path, tmp_path: Path, make_bundle: Callable[..., ModelBundle]
+) -> None:
+    ModelRegistry("models").register("v1", save_bundle(make_bundle("v1", passed=False), tmp_path / "v1"), {})
+    given = ("train", "--data", noise_csv, "--stamped", "session", "--symbols", "2", "--until", "2016-08-01")
+    result = invoke(*given, "--selection", "--json")
+    assert result.exit_code == 0, result.output
+    figures = json.loads(result.stdout)["verdict"]["figures"]
+    assert figures["configurations"] == 24
+    assert figures["attempts"] == 1
+    assert 0 <= figures["pbo"] <= 1
 
 
 def test_the_plan_says_that_windows_grow(capsys: pytest.CaptureFixture[str]) -> None:

@@ -201,22 +201,101 @@ def test_active_is_compared_on_shared_dates() -> None:
     mine, theirs = np.array(evidence().losses["model"])[100:], np.array(active.losses["model"])[:200]
     assert verdict.figures["skill_active"] == pytest.approx(1 - mine.mean() / theirs.mean())
     assert verdict.figures["skill_active_lower"] == pytest.approx(stationary_bootstrap(theirs - mine) / theirs.mean())
-    assert verdict.sentences[-1].startswith("For comparison, skill over the active version:")
+    skill, lower = verdict.figures["skill_active"], verdict.figures["skill_active_lower"]
+    assert verdict.sentences[-1] == (
+        f"Against the active version: skill {100 * skill:+.2f}% of log loss on 200 dates that neither was trained on; "
+        f"lower 5% bound {100 * lower:+.2f}%."
+    )
     assert verdict.passed
 
 
-def test_active_can_be_a_rule() -> None:
+NOT_WORSE = GateRule(metric="skill_active", op=">=", bound=0.0, versus="the active version")
+
+
+def against(loss: float, dates: range) -> Evidence:
+    """Return an active version's record of one constant loss."""
+    return Evidence({}, tuple(dates), {"model": (loss,) * len(dates)}, {}, source="as it would have been")
+
+
+@pytest.mark.parametrize(("loss", "passed"), [(1.01, True), (0.99, False)])
+def test_a_candidate_must_not_be_worse_than_the_active_version(loss: float, passed: bool) -> None:
+    verdict = Gate((*RULES, NOT_WORSE)).judge(evidence(), against(loss, DATES))
+    assert verdict.passed is passed
+    assert verdict.sentences[0].endswith("conditions hold on 300 out-of-sample dates (900 rows).") is passed
+    assert verdict.sentences[5].startswith("Skill over the active version: ")
+    assert verdict.sentences[5].endswith("at least 0 needed, met." if passed else "at least 0 needed, refused.")
+    assert "(as it would have been)" in verdict.sentences[6]
+
+
+@pytest.mark.parametrize(("dates", "passed"), [(range(241, 400), True), (range(240, 400), False)])
+def test_under_sixty_shared_sessions_nothing_is_said_and_nothing_blocked(dates: range, passed: bool) -> None:
+    verdict = Gate((*RULES, NOT_WORSE)).judge(evidence(), against(0.5, dates))
+    assert verdict.passed is passed
+    assert math.isnan(verdict.figures["skill_active"]) is passed
+    assert verdict.sentences[0].startswith("Passed: all 4" if passed else "Refused: 1 of 5")
+    said = "not enough evidence, 59 dates that neither was trained on, 60 needed; this does not block."
+    assert verdict.sentences[-1].endswith(said) is passed
+
+
+def test_without_an_active_version_nothing_is_compared() -> None:
+    verdict = Gate((*RULES, NOT_WORSE)).judge(evidence())
+    assert verdict.passed
+    assert not any("active version" in sentence for sentence in verdict.sentences)
+
+
+def test_a_gate_with_nothing_to_judge_lets_nothing_through() -> None:
     rule = GateRule(metric="skill_active_lower", op=">", bound=0.0, versus="the active version")
-    verdict = Gate((rule,)).judge(evidence(), evidence())
+    assert not Gate((rule,)).judge(evidence(), evidence()).passed
+    verdict = Gate((rule,)).judge(evidence())
     assert not verdict.passed
-    assert len(verdict.sentences) == 2
+    assert verdict.sentences == ("Refused: there is no condition to judge on 300 out-of-sample dates (900 rows).",)
+
+
+def test_a_bound_needs_more_dates_than_a_comparison() -> None:
+    verdict = Gate((*RULES, NOT_WORSE)).judge(evidence(), against(1.01, range(210, 400)))
+    assert verdict.passed
+    assert verdict.sentences[-1].endswith("on 90 dates that neither was trained on; too few for a bound.")
+
+
+SELECTED = {"pbo": 0.43, "configurations": 24.0, "deflated_sharpe": 0.31, "sharpe": 0.0512, "sharpe_by_luck": 0.0743}
+COUNTED = {"trials_effective": 3.0, "attempts": 2.0, "trade_dates": 180.0}
+
+
+def test_selection_is_reported_in_sentences() -> None:
+    record = Evidence({"ece": 0.01, **SELECTED, **COUNTED}, (), {}, {})
+    verdict = Gate(RULES[3:]).judge(record)
+    assert verdict.passed
+    assert verdict.sentences[2:] == (
+        "Selection: of 24 configurations refitted in every window, the one that is best on one half of the dates does "
+        "no better than the median on the other half in 43.00% of all splits (PBO; choosing among equals gives about "
+        "50%).",
+        "Deflated Sharpe ratio: 31.00% that the signals' Sharpe ratio after costs, 0.051 a date, is above the 0.074 "
+        "that the best of 3 different configurations and 2 earlier attempts at this gate would have by luck.",
+    )
+
+
+def test_selection_can_be_a_rule() -> None:
+    rule = GateRule(metric="pbo", op="<=", bound=0.4)
     assert not Gate((rule,)).judge(evidence()).passed
+    verdict = Gate((rule,)).judge(Evidence({**SELECTED, **COUNTED}, (), {}, {}))
+    assert verdict.sentences[1] == ("Probability of backtest overfitting: 43.00%; at most 40.00% needed, refused.")
 
 
-def test_active_without_shared_dates_is_not_known() -> None:
-    verdict = Gate(RULES).judge(evidence(), evidence(dates=range(1000, 1300)))
-    assert math.isnan(verdict.figures["skill_active"])
-    assert "not known" in verdict.sentences[-1]
+def test_what_selection_could_not_find_is_said() -> None:
+    nothing = {"pbo": math.nan, "deflated_sharpe": math.nan, "trade_dates": 12.0}
+    said = Gate(RULES[3:]).judge(Evidence({"ece": 0.0, **SELECTED, **COUNTED, **nothing}, (), {}, {})).sentences
+    assert said[2].endswith("too few dates to say how often the best of them is luck.")
+    assert said[3].endswith("gave signals on too few dates (12).")
+
+
+def test_windows_that_were_positive_are_reported() -> None:
+    positive = {"frequencies": 9.0, "volatility": 7.0, "direction": 6.0}
+    counted = {f"windows_positive_{name}": count for name, count in positive.items()}
+    said = Gate(RULES[3:]).judge(Evidence({"ece": 0.0, "windows": 11.0, **counted}, (), {}, {})).sentences
+    assert said[-1] == (
+        "Reported, not judged: skill is above 0 over the class frequencies in 9 of 11 windows, over the volatility "
+        "table in 7, in direction in 6; windows overlap."
+    )
 
 
 def test_evidence_and_verdict_go_through_json() -> None:

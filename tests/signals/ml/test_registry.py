@@ -280,6 +280,16 @@ def test_listing_passes_over_a_damaged_version(registry: ModelRegistry, register
     assert [home.name for home in registry.versions_on_disk()] == ["a", "b"]
 
 
+def test_attempts_are_the_judged_versions_of_a_recipe(registry: ModelRegistry, register: Register) -> None:
+    assert registry.attempts() == 0
+    register("a")
+    register("b", seed=1, passed=False)
+    register("c", seed=2, recipe="other")
+    assert (registry.attempts(), registry.attempts("other")) == (2, 1)
+    (registry.root / "direction" / "a" / "manifest.json").unlink()
+    assert registry.attempts() == 2
+
+
 def test_load_refuses_other_bytes_than_were_activated(
     registry: ModelRegistry, register: Register, make_bundle: MakeBundle, tmp_path: Path
 ) -> None:

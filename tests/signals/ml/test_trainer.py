@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from signals.config import DataSettings, MLSettings, MonitorSettings, Settings, XGBParams
+from signals.config import DataSettings, MLSettings, ModelSettings, MonitorSettings, Settings, XGBParams
 from signals.data.calendar import TradingCalendar
 from signals.data.provider import InMemoryProvider
 from signals.data.records import Adjusted, BarColumns, Membership, from_micros, to_micros
@@ -19,8 +20,9 @@ from signals.feature_store import FeatureStore
 from signals.features.catalog import model_features
 from signals.ml.artifact import load_bundle, save_bundle
 from signals.ml.dataset import Dataset
-from signals.ml.recipe import FeatureSet, Recipe, SplitSpec
+from signals.ml.recipe import EstimatorSpec, FeatureSet, Range, Recipe, SearchSpec, SplitSpec
 from signals.ml.trainer import Trainer, TrainingResult
+from signals.ml.validation import pooled
 from signals.recipes.direction import recipe
 
 SYMBOLS = ("AA", "BB", "CC")
@@ -52,6 +54,7 @@ NAMES = ("return_5", "return_21", "hist_vol_20", "rsi_14")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return Settings(
         data=DataSettings(features_dir=tmp_path_factory.mktemp("features")),
+        models=ModelSettings(dir=tmp_path_factory.mktemp("models")),
         ml=MLSettings(min_training_samples=150, xgb_params=XGBParams(n_estimators=15, max_depth=3, learning_rate=0.2)),
         monitor=MonitorSettings(window=30),
     )
@@ -260,6 +263,62 @@ def test_planted_trend_has_skill(result: TrainingResult) -> None:
 def test_progress_is_told(result: TrainingResult, heard: list[tuple[str, int, int]]) -> None:
     windows = len(result.windows)
     assert heard == [*(("validate", done, windows) for done in range(1, windows + 1)), ("fit", 0, 1), ("fit", 1, 1)]
+
+
+def test_manifest_holds_the_recipe_as_it_was_given(trainer: Trainer, small: Recipe, data: Dataset) -> None:
+    searching = small.model_copy(
+        update={"search": SearchSpec(space={"max_depth": Range(low=1, high=3, whole=True)}, trials=1, folds=2)}
+    )
+    held = trainer.fit(searching, data, END).manifest
+    assert Recipe.model_validate(held.recipe_spec) == searching
+    assert held.params.params["max_depth"] in (1, 2, 3)
+
+
+def test_the_active_version_is_compared_on_what_it_was_not_trained_on(
+    trainer: Trainer, small: Recipe, data: Dataset, result: TrainingResult
+) -> None:
+    again = trainer.run(small, data, END, active=result.bundle)
+    assert again.verdict.figures["dates_active"] == 0
+    assert "not enough evidence" in again.verdict.sentences[-2]
+    assert again.verdict.passed == result.verdict.passed
+    until = from_micros(int(COLUMNS[0].time[280]))
+    early = trainer.run(small, data, END, active=trainer.fit(small, data, until))
+    assert early.verdict.figures["dates_active"] == BARS - 5 - 281 - 5
+    assert not math.isnan(early.verdict.figures["skill_active"])
+
+
+def test_an_active_version_of_another_recipe_is_fitted_anew(trainer: Trainer, small: Recipe, data: Dataset) -> None:
+    heard: list[tuple[str, int, int]] = []
+    other = small.model_copy(update={"estimator": EstimatorSpec(params={"n_estimators": 5, "max_depth": 1})})
+    active = trainer.fit(other, data, END)
+    found = trainer.run(small, data, END, lambda *told: heard.append(told), active=active)
+    theirs = pooled(trainer.validate(other, data))
+    mine = found.evidence.figures["log_loss"]
+    assert found.verdict.figures["dates_active"] == found.evidence.figures["dates"]
+    assert found.verdict.figures["skill_active"] == pytest.approx(1 - mine / theirs.figures["log_loss"])
+    assert ("active", 1, len(found.windows)) in heard
+
+
+def test_selection_goes_on_record(trainer: Trainer, small: Recipe, data: Dataset) -> None:
+    heard: list[tuple[str, int, int]] = []
+    tried = ({"max_depth": 1}, {"max_depth": 2}, {"learning_rate": 0.05})
+    found = trainer.run(
+        small, data, END, lambda *told: heard.append(told), configurations=tried, attempts=3
+    ).bundle.manifest.verdict
+    assert found["figures"]["configurations"] == 3
+    assert found["figures"]["attempts"] == 3
+    assert 0 <= found["figures"]["pbo"] <= 1
+    assert 0 <= found["figures"]["deflated_sharpe"] <= 1
+    assert any(sentence.startswith("Selection: of 3 configurations") for sentence in found["sentences"])
+    assert "3 earlier attempts at this gate" in found["sentences"][-1]
+    fits = 3 * sum(stage == "validate" for stage, *_ in heard)
+    assert [told for told in heard if told[0] == "selection"][-1] == ("selection", fits, fits)
+
+
+def test_selection_needs_bars(trainer: Trainer, small: Recipe, data: Dataset, result: TrainingResult) -> None:
+    other = data.take(np.arange(len(data) - 1))
+    with pytest.raises(TrainingError, match=r"made by Trainer\.dataset"):
+        trainer.selection(small, ({"max_depth": 1}, {"max_depth": 2}), other, result.windows)
 
 
 def test_result_survives_the_disk(result: TrainingResult, tmp_path: Path) -> None:

@@ -199,6 +199,7 @@ def test_figures_equal_metrics_on_the_test_rows(
         "log_loss_direction_volatility": metrics.log_loss_direction(by_volatility, y, t),
         "ece": metrics.ece(p, y, t),
         "ece_raw": metrics.ece(model.predict_raw(test.x), y, t),
+        "ece_frequencies": metrics.ece(class_frequencies(train).predict(len(test)), y, t),
         "rank_ic": metrics.rank_ic(p, y, t),
         "coverage": metrics.coverage(p, t, threshold=0.55),
     }
@@ -245,6 +246,15 @@ def test_evidence_counts_dates_and_windows(results: list[WindowResult]) -> None:
     assert np.mean(made.losses["model"]) == pytest.approx(made.figures["log_loss"])
     assert np.mean(made.direction["model"]) == pytest.approx(made.figures["log_loss_direction"])
     assert made.figures["skill_direction"] == pytest.approx(record.figures(0.55)["skill_direction"])
+
+
+def test_windows_are_counted_and_their_worst_calibration_kept(results: list[WindowResult]) -> None:
+    figures = pooled(results).figures
+    over = [result["ece"] - result["ece_frequencies"] for result in results]
+    assert figures["ece_windows"] == max(over) > min(over)
+    for name in ("frequencies", "volatility", "direction"):
+        assert figures[f"windows_positive_{name}"] == sum(result[f"skill_{name}"] > 0 for result in results) > 0
+    assert math.isnan(pooled([]).figures["ece_windows"])
 
 
 def test_blocks_are_at_least_the_horizon(planted: tuple[pd.DataFrame, TargetResult]) -> None:

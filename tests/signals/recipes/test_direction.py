@@ -8,7 +8,7 @@ import pytest
 
 from signals.config import MLSettings, Settings, XGBParams
 from signals.ml.recipe import Recipe
-from signals.recipes.direction import recipe
+from signals.recipes.direction import CONFIGURATIONS, CONSERVATIVE, recipe
 
 
 def test_defaults_are_those_of_the_settings() -> None:
@@ -55,6 +55,18 @@ def test_gate_asks_for_calibration() -> None:
     assert not rule.holds(0.0301)
 
 
+def test_gate_asks_for_calibration_in_each_window() -> None:
+    rule = next(rule for rule in recipe().gate if rule.metric == "ece_windows")
+    assert rule.holds(0.02)
+    assert not rule.holds(0.0201)
+
+
+def test_gate_asks_for_no_worse_than_the_active_version() -> None:
+    rule = next(rule for rule in recipe().gate if rule.metric == "skill_active")
+    assert rule.holds(0.0)
+    assert not rule.holds(-1e-6)
+
+
 def test_hash_follows_the_content() -> None:
     assert recipe().sha256() == recipe().sha256()
     assert recipe().sha256() != recipe(Settings(ml=MLSettings(prediction_horizon=4))).sha256()
@@ -67,3 +79,10 @@ def test_json_round_trip() -> None:
 def test_found_by_name() -> None:
     (found,) = (entry for entry in entry_points(group="vane.recipes") if entry.name == "direction")
     assert found.load() is recipe
+
+
+def test_configurations_are_different_and_lie_in_the_conservative_space() -> None:
+    assert len(CONFIGURATIONS) >= 20
+    assert len({tuple(sorted(each.items())) for each in CONFIGURATIONS}) == len(CONFIGURATIONS)
+    for name, span in CONSERVATIVE.space.items():
+        assert all(span.low <= each[name] <= span.high for each in CONFIGURATIONS)
