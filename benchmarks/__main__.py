@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import importlib
+import inspect
 import json
 import subprocess
 import sys
@@ -18,7 +19,18 @@ from benchmarks.timer import Result
 __all__ = ["main"]
 
 _HERE = Path(__file__).parent
-_SHARED = {"__init__", "__main__", "data", "page", "peer_pandas", "peer_pbo", "peer_purge", "timer"}
+_SHARED = {
+    "__init__",
+    "__main__",
+    "data",
+    "near_efficient",
+    "page",
+    "peer_pandas",
+    "peer_pbo",
+    "peer_purge",
+    "skill",
+    "timer",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure Vane against its peers.")
     parser.add_argument("name", nargs="?", help="the benchmark to run; none: list them")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there, else to the terminal")
+    parser.add_argument("--full", action="store_true", help="tuning: six windows and what was gained on them, an hour")
     parser.add_argument("--page", type=Path, metavar="FILE", help="run all, one process each, and write this page")
     given = parser.parse_args(arguments)
     known = _benchmarks()
@@ -37,7 +50,10 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     if given.name not in known:
         parser.error(f"no benchmark {given.name!r}; there are: {', '.join(known)}")
-    result: Result = importlib.import_module(f"benchmarks.{given.name}").run()
+    run = importlib.import_module(f"benchmarks.{given.name}").run
+    if given.full and "full" not in inspect.signature(run).parameters:
+        parser.error(f"{given.name} has no --full")
+    result: Result = run(full=True) if given.full else run()
     text = json.dumps({"benchmark": given.name, **asdict(result)}, indent=1, ensure_ascii=False) + "\n"
     if given.json:
         given.json.write_text(text, encoding="utf-8")

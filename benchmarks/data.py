@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,10 @@ from signals.data.records import F8
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["REAL", "bars", "market"]
+    from signals.ml.dataset import Dataset
+    from signals.ml.recipe import Recipe
+
+__all__ = ["REAL", "bars", "market", "training_rows"]
 
 REAL = Path(__file__).parents[1].parent / "shared" / "data"
 _SYMBOLS, _BARS = 505, 1_259
@@ -48,6 +52,35 @@ def market(dates: pd.Series[pd.Timestamp], symbol: str) -> F8:
     table = table[table["symbol"] == symbol]
     closes = table.set_index("date")["close"]
     return closes.reindex(dates).to_numpy(np.float64)
+
+
+def training_rows(chosen: Recipe, count: int, *, share: float = 1.0) -> Dataset | None:
+    """Return the recipe's rows of the `count` real symbols with the longest histories; None without the real data.
+
+    Parameters
+    ----------
+    share
+        Of the history, from its start: what comes later is not known.
+    """
+    from signals.config import DataSettings, Settings
+    from signals.data.parquet import read_bars
+    from signals.data.records import from_micros
+    from signals.feature_store import FeatureStore
+    from signals.ml.trainer import Trainer
+
+    stocks = REAL / "stocks_daily_2013_2018.parquet"
+    if not stocks.exists():
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(data=DataSettings(market="^GSPC", features_dir=Path(folder)))
+        table = read_bars(stocks, stamped="session", on_bad="quarantine")
+        market = read_bars(REAL / "market_daily_2006_2021.parquet", stamped="session", symbols=["^GSPC", "^VIX"])
+        provider = table.provider()
+        provider.load(market.columns.values())
+        symbols = sorted(table.columns, key=lambda name: (-len(table.columns[name]), name))[:count]
+        times = table.columns[symbols[0]].time
+        until = from_micros(int(times[min(int(share * len(times)), len(times) - 1)]))
+        return Trainer(FeatureStore(settings, calculators=()), settings).dataset(chosen, provider, symbols, until)
 
 
 def _generated(symbols: int, count: int) -> pd.DataFrame:

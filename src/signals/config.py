@@ -69,10 +69,32 @@ class MLSettings(_Section):
     xgb_params: XGBParams = XGBParams()
 
 
+class TrainingSettings(_Section):
+    """What the recipe `direction` learns, beyond the section ``ml``.
+
+    `threshold_unit` is that of the thresholds: fractions of the price, or standard deviations of the symbol's own
+    returns over the horizon. `label_prices` says between which prices returns are. `market_wide`: whether the model
+    sees what is the same for all symbols of a date. `search_space` is what `vane train --trials` searches. `device`:
+    where trees are grown; predictions are always made on the processor.
+    """
+
+    threshold_unit: Literal["fraction", "volatility"] = "fraction"
+    label_prices: Literal["close_close", "open_open"] = "close_close"
+    class_weights: Literal["none", "balanced"] = "none"
+    market_wide: bool = False
+    search_space: Literal["conservative", "documented"] = "conservative"
+    device: Literal["cpu", "cuda"] = "cpu"
+
+
 class DataSettings(_Section):
-    """Which exchange's sessions count, and which series are looked at but never traded."""
+    """Which exchange's sessions count, and which series are looked at but never traded.
+
+    `market_calendar` is the exchange of the market, volatility and sector series where they come in a file of their own
+    with session dates: each date becomes that exchange's close.
+    """
 
     calendar: str = "XNYS"
+    market_calendar: str = "XNYS"
     market: str = "SPY"
     volatility: str = "^VIX"
     sector_etfs: dict[str, str] = {}
@@ -169,6 +191,7 @@ class Settings(BaseSettings):
     )
 
     ml: MLSettings = MLSettings()
+    training: TrainingSettings = TrainingSettings()
     data: DataSettings = DataSettings()
     models: ModelSettings = ModelSettings()
     events: EventSettings = EventSettings()

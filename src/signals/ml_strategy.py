@@ -82,6 +82,7 @@ class MLSignalStrategy(BaseStrategy):
         self._emission = Emission(settings, name)
         self._aside = Aside()
         self._unrecorded: list[Event] = []
+        self._listed: tuple[tuple[str, ...], tuple[str, ...]] = (), ()
 
     def get_parameters(self) -> dict[str, object]:
         """Return the part of the settings that decides on signals."""
@@ -134,8 +135,10 @@ class MLSignalStrategy(BaseStrategy):
         return self._emission.explain(signal)
 
     def _slice(self, data: Mapping[str, Sequence[OHLCV]]) -> Slice | None:
-        listed = (symbol for symbol in sorted(data) if symbol not in self._references)
-        newest = {symbol: bars[-1] for symbol in listed if (bars := data[symbol])}
+        given = tuple(data)
+        if given != self._listed[0]:  # by identity first: an engine passes the same symbols at every bar
+            self._listed = given, tuple(symbol for symbol in sorted(given) if symbol not in self._references)
+        newest = {symbol: bars[-1] for symbol in self._listed[1] if (bars := data[symbol])}
         if not newest:
             return None
         stamps = [bar.timestamp for bar in newest.values()]
@@ -177,12 +180,11 @@ class MLSignalStrategy(BaseStrategy):
         columns = _positions(bundle.features, self._columns)
         self._live.admit(slice_.bars)
         rows = self._live.update(slice_, data)
-        ready = rows.ready.tolist()
-        symbols = tuple(compress(rows.symbols, ready))
-        if not all(ready):
+        symbols, values = rows.symbols, rows.values
+        if not rows.ready.all():
+            symbols, values = tuple(compress(symbols, rows.ready.tolist())), values[rows.ready]
             abstained[Abstention.WARMING_UP] = tuple(sorted(set(rows.symbols) - set(symbols)))
-        # Where all are ready nothing is copied twice.
-        features = (rows.values if all(ready) else rows.values[rows.ready]).take(columns, axis=1)
+        features = values.take(columns, axis=1)
         # The monitor has a look while XGBoost, which holds no lock, predicts.
         looking = self._aside.submit(partial(self._seen, slice_, symbols, features, bundle))
         try:

@@ -49,6 +49,13 @@ _STOCKS = {
     "ShortTermBorrowings": ("USD", 1e8),
     "EntityCommonStockSharesOutstanding": ("shares", 1e8),
 }
+_KINDS: dict[str, tuple[type[Fact], ...]] = {
+    "fundamentals": (Fundamental,),
+    "insider transactions": (InsiderTransaction,),
+    "short interest": (ShortInterest,),
+    "corporate actions": (CorporateAction,),
+    "sectors": (Membership, SectorMedian),
+}
 _QUARTERS = ((1, 1), (4, 1), (7, 1), (10, 1))
 
 
@@ -59,13 +66,26 @@ def with_references(world: World, settings: DataSettings, seed: int) -> World:
     for number, name in enumerate((settings.market, settings.volatility, *sorted(settings.sector_etfs.values()))):
         if name not in made:
             rng = np.random.default_rng([seed, 1, number])
-            delay = closing_delay(settings.calendar, name) // timedelta(microseconds=1)
+            delay = closing_delay(settings.calendar, name, {settings.volatility}) // timedelta(microseconds=1)
             made[name] = _walk(name, instants + delay, rng)
     return replace(world, columns=made)
 
 
-def with_facts(world: World, seed: int) -> World:
-    """Return the world with facts about every symbol, splits among them: its bars then count as traded."""
+def with_facts(world: World, seed: int) -> tuple[World, tuple[str, ...]]:
+    """Return the world with facts of every kind of which it has none, and the names of those kinds.
+
+    With splits that were made up its bars count as traded.
+    """
+    lacking = {
+        name: kinds for name, kinds in _KINDS.items() if not any(isinstance(fact, kinds) for fact in world.facts)
+    }
+    kinds = tuple(kind for each in lacking.values() for kind in each)
+    made = [fact for fact in _facts(world, seed) if isinstance(fact, kinds)]
+    adjusted = Adjusted.NONE if CorporateAction in kinds else world.adjusted
+    return replace(world.with_facts([*world.facts, *made]), adjusted=adjusted), tuple(lacking)
+
+
+def _facts(world: World, seed: int) -> list[Fact]:
     facts: list[Fact] = []
     for number, symbol in enumerate(world.universe):
         time = world.columns[symbol].time
@@ -79,7 +99,7 @@ def with_facts(world: World, seed: int) -> World:
         for day in range(0, (last - first).days + 1, 30):
             pe, pb, ps, ev = rng.lognormal(2.0, 0.3, 4).tolist()
             facts.append(SectorMedian(sector, first + timedelta(days=day, minutes=17), pe, pb, ps, ev))
-    return replace(world.with_facts(facts), adjusted=Adjusted.NONE)
+    return facts
 
 
 def _walk(name: str, time: I8, rng: np.random.Generator) -> BarColumns:
@@ -91,9 +111,12 @@ def _walk(name: str, time: I8, rng: np.random.Generator) -> BarColumns:
 
 
 def _fundamentals(symbol: str, time: I8, rng: np.random.Generator) -> Iterator[Fundamental]:
-    """Yield quarters, years to date and years, balance sheets, and late amendments of one figure in ten."""
+    """Yield quarters, years to date and years, balance sheets, and late amendments of one figure in ten.
+
+    What was filed on a day becomes known on the next one; of an amendment the day is not told.
+    """
     for begun, end in _quarters(from_micros(int(time[0])).year - 2, from_micros(int(time[-1]))):
-        filed = _at(end, rng.uniform(30, 60))
+        known = _at(end, rng.uniform(30, 60))
         spans: list[tuple[str, str, date | None, float]] = [
             (name, unit, None, size) for name, (unit, size) in _STOCKS.items()
         ]
@@ -101,10 +124,11 @@ def _fundamentals(symbol: str, time: I8, rng: np.random.Generator) -> Iterator[F
         spans += [(name, unit, start, size) for name, (unit, size) in _FLOWS.items() for start in sorted(starts)]
         for name, unit, start, size in spans:
             value = float(size * rng.lognormal(0, 0.3))
-            fact = Fundamental(symbol, filed, name, unit, start, end, value)
+            fact = Fundamental(symbol, known, name, unit, start, end, value, known.date() - timedelta(days=1))
             yield fact
             if rng.random() < 0.1:
-                yield replace(fact, known_at=filed + timedelta(days=float(rng.uniform(20, 300))), value=1.3 * value)
+                late = known + timedelta(days=float(rng.uniform(20, 300)))
+                yield replace(fact, known_at=late, value=1.3 * value, filed=None)
 
 
 def _quarters(year: int, last: datetime) -> Iterator[tuple[date, date]]:

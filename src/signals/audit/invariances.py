@@ -123,7 +123,7 @@ def _reported(fact: Fact) -> int:
         return int(day_end(np.array([day_number(fact.transacted)]))[0])
     if isinstance(fact, ShortInterest):
         return int(day_end(np.array([day_number(fact.settled)]))[0])
-    return to_micros(fact.known_at)
+    return to_micros(fact.reported if isinstance(fact, Fundamental) else fact.known_at)
 
 
 def _rescaled(fact: Fact, scale: float) -> Fact:

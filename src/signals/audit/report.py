@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-__all__ = ["AuditReport", "Count", "Violation"]
+__all__ = ["AuditReport", "Count", "Untested", "Violation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,10 @@ class Count:
     Parameters
     ----------
     comparisons
-        Features compared over all their bars in question, once a symbol and change.
+        Features compared over all their bars in question, once a symbol and change; one that has no value at any of
+        them, before or after the change, is no comparison.
     values
-        Single values among them.
+        Single values among them, missing ones left out.
     violations
         Comparisons that failed.
     """
@@ -71,6 +72,32 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
+class Untested:
+    """A feature of which some promise was not tried, as it had no value where it would have been.
+
+    Parameters
+    ----------
+    kinds
+        The promises.
+    wholly
+        Whether that is all of them: the audit says nothing about the feature.
+    ours
+        Whether it is in the catalogue; else it is a calculator's of the user's own.
+    """
+
+    feature: str
+    calculator: str
+    lookback: int
+    kinds: tuple[str, ...]
+    wholly: bool
+    ours: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields for a JSON document."""
+        return {name: getattr(self, name) for name in self.__slots__} | {"kinds": list(self.kinds)}
+
+
+@dataclass(frozen=True, slots=True)
 class AuditReport:
     """The outcome of an audit.
 
@@ -79,7 +106,9 @@ class AuditReport:
     counts
         By kind, in the order in which they were tried.
     generated
-        What was made up because it was not given, such as ``facts``.
+        What was made up because it was not given, such as ``fundamentals``.
+    untested
+        Features for which something could not be tried.
     """
 
     symbols: tuple[str, ...]
@@ -88,6 +117,7 @@ class AuditReport:
     counts: Mapping[str, Count]
     violations: tuple[Violation, ...]
     generated: tuple[str, ...] = ()
+    untested: tuple[Untested, ...] = ()
 
     @property
     def total(self) -> Count:
@@ -96,8 +126,9 @@ class AuditReport:
 
     @property
     def passed(self) -> bool:
-        """True where something was compared and nothing was violated."""
-        return self.total.comparisons > 0 and not self.violations
+        """True where something was compared, every feature of the user's own among it, and nothing was violated."""
+        unproved = any(each.wholly and not each.ours for each in self.untested)
+        return self.total.comparisons > 0 and not self.violations and not unproved
 
     def to_json(self) -> dict[str, Any]:
         """Return the report for a JSON document."""
@@ -109,6 +140,8 @@ class AuditReport:
             "generated": list(self.generated),
             "comparisons": total.comparisons,
             "values": total.values,
+            "passed": self.passed,
+            "untested": [each.to_json() for each in self.untested],
             "violations": [violation.to_json() for violation in self.violations],
             "kinds": {
                 kind: {"comparisons": count.comparisons, "values": count.values, "violations": count.violations}

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from signals.audit.cases import Ledger, rows_of
+from signals.audit.cases import Case, Ledger, rows_of
 from signals.audit.futures import facts_cases, future_cases
 from signals.audit.generated import with_facts, with_references
 from signals.audit.invariances import as_traded, start_case, unit_cases, unit_count, universe_case, untied
@@ -49,8 +49,8 @@ def audit(
     Parameters
     ----------
     provider
-        Bars, reference series and facts. Series that are missing are made up, and so are the facts if there are none
-        at all; the bars then count as traded.
+        Bars, reference series and facts. Series that are missing are made up, and so is each kind of facts of which
+        there is none; with made-up splits the bars count as traded.
     symbols
         Whom to audit; None: every symbol with bars that is no reference series.
     cuts
@@ -65,12 +65,13 @@ def audit(
     Returns
     -------
     AuditReport
-        `passed` is False if there is a single violation, or if nothing was compared.
+        `passed` is False if there is a single violation, if nothing was compared, or if a feature of the user's own
+        had no value anywhere: `untested` says which had none, and for what.
 
     Raises
     ------
     FeatureError
-        If there are no bars, or fewer than one cut is asked for.
+        If a symbol has no bars, a calculator fails on them as they are, or fewer than one cut is asked for.
     """
     chosen = _with_sectors(load_settings() if settings is None else settings)
     store = FeatureStore(chosen, calculators=calculators)
@@ -83,22 +84,26 @@ def audit(
     told = _Told(progress or _silent)
     for instant in told.over("futures", instants):
         for case in chain(future_cases(world, instant, seed), facts_cases(world, instant)):
-            ledger.hold(case, before, rows_of(case.world, store))
+            ledger.hold_world(case, before, store)
+    ledger.alike(before)
     for instant in told.over("beginnings", instants):
-        case = start_case(world, instant)
-        ledger.hold(case, before, rows_of(case.world, store))
-    stream_cases(world, store, ledger, before, told.counter("stream", len(world.instants) + RESTARTED))
+        ledger.hold_world(start_case(world, instant), before, store)
+    try:
+        stream_cases(world, store, ledger, before, told.counter("stream", len(world.instants) + RESTARTED))
+    except FeatureError as error:  # of a calculator that cannot do with the bars it asked for
+        ledger.fail(Case("stream", "bar by bar", world), world.universe[0], before[world.universe[0]], error)
     for symbol in told.over("universe", world.universe):
-        case = universe_case(world, symbol)
-        ledger.hold(case, before, rows_of(case.world, store))
+        ledger.hold_world(universe_case(world, symbol), before, store)
     traded = as_traded(world)
     for exact, plain in ((True, traded), (False, untied(traded, seed))):
         before = rows_of(plain, store)
         stage = "share units" if exact else "share units, rounded"
         for case in told.over(stage, unit_cases(plain, instants, exact=exact), unit_count(len(instants))):
-            ledger.hold(case, before, rows_of(case.world, store))
+            ledger.hold_world(case, before, store)
     names = tuple(feature.name for feature in store.features)
-    return AuditReport(world.universe, names, len(instants), ledger.counts, tuple(ledger.violations), generated)
+    return AuditReport(
+        world.universe, names, len(instants), ledger.counts, tuple(ledger.violations), generated, ledger.untested()
+    )
 
 
 def _prepared(
@@ -106,15 +111,15 @@ def _prepared(
 ) -> tuple[World, tuple[str, ...]]:
     """Return the world with whatever it lacked, and what that was."""
     asked = set(provider.symbols()) - references_of(settings) if symbols is None else set(symbols)
-    given = world_of(provider, [symbol for symbol in asked if len(provider.columns(symbol))], settings)
-    if not given.universe:
-        raise FeatureError(f"expected bars of a symbol to audit, were none of {', '.join(sorted(asked)) or 'any'}")
+    held = {symbol for symbol in asked if len(provider.columns(symbol))}
+    if not held or (symbols is not None and asked != held):
+        none = ", ".join(sorted(asked - held)) or "any symbol"
+        raise FeatureError(f"expected bars of every symbol to audit, were none of {none}")
+    given = world_of(provider, held, settings)
     world = with_references(given, settings, seed)
     made = sorted(world.columns.keys() - given.columns.keys())
-    if not world.facts:
-        world = with_facts(world, seed)
-        made.append("facts")
-    return world, tuple(made)
+    world, kinds = with_facts(world, seed)
+    return world, (*made, *kinds)
 
 
 def _with_sectors(settings: Settings) -> Settings:

@@ -84,6 +84,7 @@ def world_of(provider: DataProvider, symbols: Collection[str], settings: DataSet
     facts = [fact for kind in _KINDS for symbol in universe for fact in provider.facts(kind, symbol)]
     groups = {fact.group for fact in facts if isinstance(fact, Membership)}
     sectors = {name.removeprefix(SECTOR_GROUP) for name in groups if name.startswith(SECTOR_GROUP)}
+    facts += [action for name in sorted(references_of(settings)) for action in provider.facts(CorporateAction, name)]
     facts += [median for name in sorted({*SECTORS, *sectors}) for median in provider.facts(SectorMedian, name)]
     columns = {name: each for name, each in found.items() if len(each) or name in universe}
     return World(universe, columns, tuple(facts), provider.adjusted)

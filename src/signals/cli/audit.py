@@ -30,15 +30,17 @@ if TYPE_CHECKING:
 
 __all__ = ["audit"]
 
-_SHOWN = 20
+_SHOWN, _NAMED = 20, 8
 _MEANINGS = {
     "future bars": "bars after a cut: gone, noise, NaN, extremes, another course",
     "future facts": "facts known after a cut: removed, added, restated",
+    "market-wide": "what is declared market-wide, symbol against symbol",
     "start": "history begins later",
     "stream": "bar by bar, live, against the whole history at once",
     "universe": "the other symbols are not there",
     "scale": "a share is another part of its company",
     "split": "a split, in bars and facts together",
+    "error": "a calculator fails",
 }
 
 
@@ -53,6 +55,8 @@ def audit(
     as_json: AsJson = False,
 ) -> None:
     """Change what no feature may depend on, and compare bits; exit 1 if a single value differs.
+
+    Also if a feature of your own has no value on these bars: nothing is proved by that.
 
     Market series that are not given are made up, and so are facts: splits, filings, insiders, short interest, sectors.
     """
@@ -82,10 +86,28 @@ def _show(report: AuditReport) -> None:
     console.print(table)
     if report.violations:
         _show_violations(report)
+    if report.untested:
+        _show_untested(report)
     total = report.total
     color = "green" if report.passed else "red"
     tell(f"[bold {color}]{counted(total.violations, 'violation')}[/] in {total.comparisons:,} comparisons")
     tell(f"[dim]of a feature's bars under one change each: {total.values:,} values[/]")
+
+
+def _show_untested(report: AuditReport) -> None:
+    """Name what had no value where it would have been compared, and what to do about it."""
+    for wholly, says in ((True, "not tested, no value anywhere"), (False, "tested but for a part")):
+        found = [each for each in report.untested if each.wholly is wholly]
+        if not found:
+            continue
+        names = ", ".join(each.feature for each in found[:_NAMED])
+        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        kinds = "" if wholly else f" ({', '.join(sorted({kind for each in found for kind in each.kinds}))})"
+        tell(f"[yellow]{says}{kinds}:[/] {escape(names)}{more}")
+    longest = max(each.lookback for each in report.untested)
+    tell(f"[dim]they need more history (one looks back {longest:,} bars), or data that was not given[/]")
+    if any(each.wholly and not each.ours for each in report.untested):
+        tell("[red]a feature of your own was not tested: that is no proof[/]")
 
 
 def _show_violations(report: AuditReport) -> None:

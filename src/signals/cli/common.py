@@ -53,7 +53,11 @@ Calendar = Annotated[str, typer.Option("--calendar", help="Exchange calendar (ex
 Zone = Annotated[str | None, typer.Option("--tz", help="Zone of times that have none, such as America/New_York.")]
 MarketPath = Annotated[
     Path | None,
-    typer.Option("--market", help="Bars of the market, volatility and sector series: looked at, not traded."),
+    typer.Option(
+        "--market",
+        help="Bars of the market, volatility and sector series: looked at, not traded. Session dates are those of the "
+        "setting data.market_calendar (XNYS).",
+    ),
 ]
 Symbols = Annotated[
     str | None,

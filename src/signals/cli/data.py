@@ -10,6 +10,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from signals.cli.common import AsJson, Calendar, StampedOption, Zone, console, counted, emit_json
+from signals.config import load_settings
 from signals.data.export import write_bars
 from signals.data.parquet import read_bars
 from signals.data.quality import WARMUP_BARS, QualityReport
@@ -38,7 +39,9 @@ def check(
     Example: vane data check bars.csv --stamped close --tz America/New_York
     """
     chosen = _chosen(symbols)
-    report = read_bars(path, stamped=stamped, calendar=calendar, tz=tz, on_bad="quarantine", symbols=chosen).report
+    late = {load_settings().data.volatility}
+    table = read_bars(path, stamped=stamped, calendar=calendar, tz=tz, on_bad="quarantine", symbols=chosen, late=late)
+    report = table.report
     if as_json:
         emit_json(report.to_json())
     else:
@@ -76,6 +79,7 @@ def import_(
         on_bad=on_bad,
         quarantine_to=aside,
         symbols=_chosen(symbols),
+        late={load_settings().data.volatility},
     )
     written = write_bars(table, to)
     report = table.report

@@ -124,6 +124,7 @@ class _Tour:
         version = trained.version
         for label, text in (
             ("model", str(version.path)),
+            ("report to look at", str(trained.report)),
             ("events of this run", str(replay.folder / "events.db")),
             ("why this verdict", f"vane models show {version.version_id}"),
             ("what happened", f"vane events --run {replay.folder.name}"),

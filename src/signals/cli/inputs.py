@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import typer
 
 from signals.cli.common import errors
-from signals.config import Settings
+from signals.config import DataSettings, Settings
 from signals.errors import DataError, MissingFile
 
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ def read_inputs(source: Source, choice: Choice = None) -> Inputs:
         tz=source.tz,
         on_bad="quarantine",
         quarantine_to=aside,
+        late={settings.data.volatility},
     )
     if not table.report.kept and table.report.problems:
         raise _nothing_sound(table, source)
@@ -147,7 +148,7 @@ def load_inputs(
     DataError
         If nothing is left to trade, a symbol is unknown, or a file is refused.
     """
-    references = None if source is None else _references(source)
+    references = None if source is None else _references(source, settings.data)
     settings = _fitted(settings, calendar, references)
     data = settings.data
     named = {data.market, data.volatility, *data.sector_etfs.values()}
@@ -224,7 +225,7 @@ def _nothing_sound(table: BarTable, source: Source) -> DataError:
     )
 
 
-def _references(source: Source) -> BarTable | None:
+def _references(source: Source, named: DataSettings) -> BarTable | None:
     from signals.data.parquet import read_bars
 
     market = source.market
@@ -232,7 +233,15 @@ def _references(source: Source) -> BarTable | None:
         return None
     if not market.exists():
         raise MissingFile("a file with market series", "nothing there", file=str(market), hint="see --market")
-    return read_bars(market, stamped=source.stamped, calendar=source.calendar, tz=source.tz, on_bad="quarantine")
+    # By their own exchange's closes: at the universe's they might be known hours before they were.
+    return read_bars(
+        market,
+        stamped=source.stamped,
+        calendar=named.market_calendar,
+        tz=source.tz,
+        on_bad="quarantine",
+        late={named.volatility},
+    )
 
 
 def _fitted(settings: Settings, calendar: str, references: BarTable | None) -> Settings:

@@ -12,6 +12,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from signals.cli.common import AsJson, console, emit_json, errors
+from signals.cli.models_history import as_of, history
 from signals.errors import BundleError, RegistryError
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, help="List, inspect, promote, roll back and verify models.")
+app.command()(history)
+app.command("as-of")(as_of)
 
 _COUNTS = ("rows", "dates", "windows", "windows_skipped")
 _SHARES = ("accuracy", "coverage")

@@ -58,6 +58,7 @@ class Trained:
 
     result: TrainingResult
     version: ModelVersion
+    report: Path
     promoted: bool
     previous: ModelVersion | None
 
@@ -66,6 +67,7 @@ class Trained:
         return {
             "version_id": self.version.version_id,
             "path": str(self.version.path),
+            "report": str(self.report),
             "promoted": self.promoted,
             "verdict": self.result.verdict.to_json(),
             "windows": [window.to_json() for window in self.result.windows],
@@ -97,20 +99,31 @@ def train(
             "--selection", help="Refit 24 fixed configurations in every window: how much is luck of choosing."
         ),
     ] = False,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            min=1, help="With --trials: stop a window's search after so long. Another run may choose otherwise."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train on your bars, judge out of sample, register, and promote if the gate lets it pass.
 
     Example: vane train --data bars.csv --stamped session
     """
-    from signals.recipes.direction import CONFIGURATIONS, CONSERVATIVE, recipe
+    from signals.recipes.direction import CONFIGURATIONS, recipe, search_space
 
+    if seconds is not None and not trials:
+        raise typer.BadParameter(
+            "expected --trials with it: without a search there is nothing to stop", param_hint="--seconds"
+        )
     asked, choice = parse_time(until, "--until"), chosen_symbols(symbols)
     source = Source(data, stamped, calendar, market, tz)
     inputs = read_inputs(source, choice)
     chosen, end = recipe(inputs.settings), asked or inputs.end
     if trials:
-        chosen = chosen.model_copy(update={"search": CONSERVATIVE.model_copy(update={"trials": trials})})
+        space = search_space(inputs.settings).model_copy(update={"trials": trials, "seconds": seconds})
+        chosen = chosen.model_copy(update={"search": space})
     if not as_json:
         show_quality(inputs)
     require_history(inputs, chosen, end)
@@ -132,6 +145,7 @@ def train(
     show_verdict(trained.result.verdict, trained.result.evidence.figures, inputs.settings.ml.confidence_threshold)
     version = trained.version.version_id
     console.print(f"  registered {version} in {trained.version.path}", markup=False, soft_wrap=True)
+    console.print(f"  report: {trained.report}", markup=False, soft_wrap=True)
     tell(trained.in_force())
     replayed = "" if trained.version.passed else ", in shadow"
     later = "" if end < inputs.end else f", on bars that come after {end:%Y-%m-%d}"
@@ -202,9 +216,11 @@ def train_and_register(
     KeyboardInterrupt
         Saying so, if nothing was registered when it came.
     """
+    from signals.data.atomic import replacing
     from signals.events.log import EventLog
     from signals.ml.artifact import save_bundle
     from signals.ml.registry import ModelRegistry
+    from signals.ml.report import training_report
 
     with EventLog(inputs.settings.events.path) as log:
         registry = ModelRegistry(inputs.settings.models.dir, log=log)
@@ -227,11 +243,14 @@ def train_and_register(
             bundle = save_bundle(result.bundle, Path(folder) / result.bundle.version_id)
             version = registry.register(result.bundle.version_id, bundle, _finite(result.evidence.figures))
         log.append([_verdict(result, version)])
+        report = version.path.with_name(f"{version.version_id}.report.html")
+        with replacing(report) as temporary:
+            temporary.write_text(training_report(result.bundle, result.windows, result.verdict), encoding="utf-8")
         promoted = result.verdict.passed and (replace or previous is None)
         if promoted:
             number = history[-1].number if history else 0
             registry.promote(version.version_id, expected=number, actor=actor, reason="passed the gate")
-    return Trained(result, version, promoted, previous)
+    return Trained(result, version, report, promoted, previous)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ date of a session. ``24/7`` has a session a day that closes at 00:00 UTC of the 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from functools import cache
 
@@ -16,13 +17,19 @@ import numpy as np
 from signals.data.records import I8, from_micros, to_micros
 from signals.errors import ConfigError, DataError
 
-__all__ = ["CLOSING_DELAYS", "NO_SESSION", "TradingCalendar", "closing_delay"]
+__all__ = ["NO_SESSION", "TradingCalendar", "closing_delay"]
 
 NO_SESSION = np.iinfo(np.int64).min
 """What `TradingCalendar.closes_of` gives for a date that is no session."""
 
-CLOSING_DELAYS = {("XNYS", "^VIX"): timedelta(minutes=15), ("XNYS", "VIX"): timedelta(minutes=15)}
-"""How long after the session's close a daily series closes: the VIX at 16:15 New York (13:15 on half days)."""
+_LATE = timedelta(minutes=15)
+# fmt: off
+_CBOE = frozenset((
+    "VIX", "VIXCLS", "VIX9D", "VIX3M", "VIX6M", "VXV", "VXN", "VXNCLS", "VXD", "VXDCLS", "VXO", "RVX", "RVXCLS", "VVIX",
+    "OVX", "GVZ", "SKEW",
+))
+# fmt: on
+"""Indices that Cboe computes until 16:15 New York (13:15 on half days), 15 minutes after the shares close."""
 
 _EPOCH_DAY = date(1970, 1, 1)
 # The widest range first: some exchanges' holidays are not known that far back, or that far ahead.
@@ -121,9 +128,14 @@ class TradingCalendar:
         return DataError(f"a time from {first:%Y-%m-%d} to {last:%Y-%m-%d}, the range of {self.name}", asked)
 
 
-def closing_delay(calendar: str, symbol: str) -> timedelta:
-    """Return how long after the session's close a daily series closes; zero for all but those of `CLOSING_DELAYS`."""
-    return CLOSING_DELAYS.get((calendar, symbol), timedelta(0))
+def closing_delay(calendar: str, symbol: str, late: Collection[str] = ()) -> timedelta:
+    """Return how long after the session's close a daily series closes.
+
+    15 minutes for Cboe's volatility indices, by their names with or without ``^``, and for those named in `late`; zero
+    for all others, and where a session ends at midnight.
+    """
+    waits = symbol in late or symbol.lstrip("^.$") in _CBOE
+    return _LATE if waits and calendar != "24/7" else timedelta(0)
 
 
 def _day_number(day: date) -> int:

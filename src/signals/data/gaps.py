@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
@@ -38,12 +38,14 @@ class SessionGaps(NamedTuple):
     off: Mapping[str, OffSession]
 
 
-def session_gaps(time: I8, code: I8, symbols: list[str], calendar: TradingCalendar) -> SessionGaps:
+def session_gaps(
+    time: I8, code: I8, symbols: list[str], calendar: TradingCalendar, late_closing: Collection[str] = ()
+) -> SessionGaps:
     """Find the sessions without a row, of closes in microseconds (`NO_TIME` is passed over) and symbol codes."""
     timed = np.flatnonzero(time != NO_TIME)
     if not len(timed):
         return SessionGaps({}, {}, (), {})
-    session, off = _sessions(time[timed] - delays(symbols, calendar)[code[timed]], code[timed], calendar)
+    session, off = _sessions(time[timed] - delays(symbols, calendar, late_closing)[code[timed]], code[timed], calendar)
     earliest, latest = int(session.min()), int(session.max())
     pairs = np.unique(np.column_stack([code[timed], session]), axis=0)
     missing, late, incomplete = {}, {}, []

@@ -31,6 +31,7 @@ def read_bars(
     quarantine_to: Path | None = None,
     adjusted: Adjusted = Adjusted.SPLIT,
     symbols: Collection[str] | None = None,
+    late: Collection[str] = (),
     now: datetime | None = None,
 ) -> BarTable:
     """Read bars from a CSV or Parquet file, or from all those in a folder, and check every row.
@@ -55,6 +56,9 @@ def read_bars(
         What the prices were adjusted for with hindsight.
     symbols
         Read these only; rows of others are not counted.
+    late
+        Symbols whose sessions close 15 minutes after the exchange's, as Cboe's volatility indices do: those are known
+        by name; a volatility index of one's own is named here.
     now
         The moment of reading (default: the clock); a bar that closes later is refused.
 
@@ -77,6 +81,7 @@ def read_bars(
         calendar=TradingCalendar(calendar),
         tz=tz,
         now=datetime.now(UTC) if now is None else now,
+        late=late,
     )
     if on_bad == "raise":
         rows.raise_first()

@@ -148,7 +148,7 @@ def report_on(rows: Rows, columns: Mapping[str, BarColumns]) -> QualityReport:
     times = rows.time[sound]
     # A stamp from the future is a mistake that would make every session up to it a missing one.
     closed = np.where(rows.time > to_micros(rows.now), NO_TIME, rows.time)
-    gaps = session_gaps(closed, rows.code, rows.symbols, rows.calendar)
+    gaps = session_gaps(closed, rows.code, rows.symbols, rows.calendar, rows.late)
     empty = np.unique(rows.code[rows.values[:, 4] == 0], return_counts=True)
     return QualityReport(
         files=tuple(each.name for each in rows.raw),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -97,6 +97,8 @@ class Fundamental:
         The period. `start` is None for an instant (a balance sheet), so that a quarter never stands in for a year.
     value
         In `unit`, finite.
+    filed
+        The date of the filing, where it is told: a filing counts as known from a later session's open on.
     """
 
     symbol: str
@@ -106,6 +108,7 @@ class Fundamental:
     start: date | None
     end: date
     value: float
+    filed: date | None = None
 
     def __post_init__(self) -> None:
         _check(self.symbol, self.known_at, value=self.value)
@@ -116,6 +119,11 @@ class Fundamental:
     def days(self) -> int:
         """Length of the period in calendar days; 0 for an instant."""
         return 0 if self.start is None else (self.end - self.start).days + 1
+
+    @property
+    def reported(self) -> datetime:
+        """On whose share basis the figure is: the end of the day of filing (UTC), `known_at` at the latest."""
+        return min(self.known_at, datetime.combine(self.filed, time.max, UTC)) if self.filed else self.known_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -48,6 +49,8 @@ class Rows:
         Open, high, low, close, volume, shape (n, 5); NaN where the cell was no number.
     bar_seconds
         Lengths of a bar, where opens were stamped and it had to be inferred.
+    late
+        Symbols whose daily bars close some minutes after the session, besides those known for it.
     """
 
     raw: list[RawFile]
@@ -61,6 +64,7 @@ class Rows:
     calendar: TradingCalendar
     now: datetime
     bar_seconds: tuple[float, ...]
+    late: Collection[str] = ()
 
     def text(self, index: int, field: str) -> str:
         """Return a cell as it came; an empty one as an empty text."""
@@ -104,7 +108,15 @@ class Rows:
         return bool((np.diff(self.time[same]) < 0).all())
 
 
-def check_rows(raw: list[RawFile], *, stamped: str, calendar: TradingCalendar, tz: str | None, now: datetime) -> Rows:
+def check_rows(
+    raw: list[RawFile],
+    *,
+    stamped: str,
+    calendar: TradingCalendar,
+    tz: str | None,
+    now: datetime,
+    late: Collection[str] = (),
+) -> Rows:
     """Check every row of the files; nothing is raised for a row, only marked.
 
     Raises
@@ -129,7 +141,7 @@ def check_rows(raw: list[RawFile], *, stamped: str, calendar: TradingCalendar, t
     file = np.repeat(np.arange(len(raw)), [len(each.rows) for each in raw])
     time, faults, lengths = np.concatenate(clocks), Faults.join(parts), dict[int, int]()
     if stamped == "session":
-        stamp_sessions(time, code, symbols, calendar, faults)
+        stamp_sessions(time, code, symbols, calendar, faults, late)
     faults.mark(time > to_micros(now), FutureTime, "time")  # first: a time from the future puts no other in the past
     check_sequence(time, code, file, faults)
     if stamped == "open":
@@ -147,6 +159,7 @@ def check_rows(raw: list[RawFile], *, stamped: str, calendar: TradingCalendar, t
         calendar=calendar,
         now=now,
         bar_seconds=tuple(sorted({length / 1e6 for length in lengths.values()})),
+        late=late,
     )
 
 

@@ -72,4 +72,5 @@ def _facts(rows: Iterator[Row], known: Callable[[date], datetime]) -> Iterator[F
             yield "a repeated row"
         else:
             seen.add(key)
-            yield Fundamental(row["symbol"], known(filed), row["concept"], row["unit"], start, end, float(row["val"]))
+            value = float(row["val"])
+            yield Fundamental(row["symbol"], known(filed), row["concept"], row["unit"], start, end, value, filed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from signals.data.calendar import NO_SESSION, TradingCalendar, closing_delay
@@ -13,12 +15,15 @@ from signals.errors import BackwardsTime, ConfigError, DuplicateTime, NoSession
 __all__ = ["check_sequence", "delays", "stamp_opens", "stamp_sessions"]
 
 
-def delays(symbols: list[str], calendar: TradingCalendar) -> I8:
-    """Return by how many microseconds each symbol's daily bar closes after the session."""
-    return np.array([closing_delay(calendar.name, symbol).total_seconds() * 1e6 for symbol in symbols], np.int64)
+def delays(symbols: list[str], calendar: TradingCalendar, late: Collection[str] = ()) -> I8:
+    """Return by how many microseconds each symbol's daily bar closes after the session; see `closing_delay`."""
+    waits = (closing_delay(calendar.name, symbol, late) for symbol in symbols)
+    return np.array([wait.total_seconds() * 1e6 for wait in waits], np.int64)
 
 
-def stamp_sessions(time: I8, code: I8, symbols: list[str], calendar: TradingCalendar, faults: Faults) -> None:
+def stamp_sessions(
+    time: I8, code: I8, symbols: list[str], calendar: TradingCalendar, faults: Faults, late: Collection[str] = ()
+) -> None:
     """Turn session dates (microseconds of their midnight) into closes, in place; mark dates that are no session."""
     known = np.flatnonzero(time != NO_TIME)
     closes = calendar.closes_of(time[known] // DAY)
@@ -26,7 +31,7 @@ def stamp_sessions(time: I8, code: I8, symbols: list[str], calendar: TradingCale
     nowhere = np.zeros(len(time), bool)
     nowhere[known[closed]] = True
     faults.mark(nowhere, NoSession, "time")
-    time[known] = np.where(closed, NO_TIME, closes + delays(symbols, calendar)[code[known]])
+    time[known] = np.where(closed, NO_TIME, closes + delays(symbols, calendar, late)[code[known]])
 
 
 def check_sequence(time: I8, code: I8, file: I8, faults: Faults) -> None:

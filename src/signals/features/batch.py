@@ -24,9 +24,9 @@ from signals.data.records import (
 from signals.features import alternative, basis, cross_asset, fundamental, technical, temporal
 from signals.features.alternative import AlternativeFacts
 from signals.features.calculators import Calculators
-from signals.features.catalog import CATALOGUE
+from signals.features.catalog import CATALOGUE, names
 from signals.features.fundamental import FundamentalFacts, medians_of
-from signals.features.references import join
+from signals.features.references import MARKET_WIDE, join, market_wide
 from signals.features.share_basis import ShareBasis
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "KERNEL",
     "KNOWN",
     "TEMPORAL",
+    "WIDE",
     "FactFeatures",
     "SymbolFacts",
     "SymbolInputs",
@@ -47,6 +48,8 @@ F4 = NDArray[np.float32]
 
 KERNEL = slice(0, len(technical.FEATURES) + len(cross_asset.FEATURES))
 """The catalogue's columns that the kernel writes."""
+WIDE = [names().index(name) for name in MARKET_WIDE]
+"""Those of them that are the same for every symbol, from the references' own bars: see `references.market_wide`."""
 FACTS = slice(KERNEL.stop, KERNEL.stop + len(fundamental.FEATURES) + len(alternative.FEATURES))
 """Those that facts decide, evaluated at any instants."""
 KNOWN = fundamental.WIDTH + alternative.WIDTH
@@ -196,6 +199,7 @@ def compute(inputs: SymbolInputs, calendar: TradingCalendar, known: FactFeatures
         averages[low:high] = basis.average_volume(bars[:, 4], basis.factors(steps, time[:high])[1])[low:]
     out[:, FACTS] = (known or FactFeatures(facts, calendar)).at(time, columns.values[:, 3], averages, inputs.sectors)
     out[:, TEMPORAL] = temporal.compute(time, calendar)
+    out[:, WIDE] = market_wide(time, inputs.market, inputs.volatility, calendar)
     return out
 
 

@@ -129,9 +129,12 @@ def _values(each: FeatureCalculator, symbol: str, time: I8, bars: F8) -> F8:
     import pandas as pd
 
     index = pd.DatetimeIndex(time.astype("datetime64[us]"), name="date").tz_localize("UTC")
-    made = each.compute(pd.DataFrame(bars, index, list(COLUMNS), copy=True))
     names: Sequence[str] = [feature.name for feature in each.features]
     what = f"calculator {each.name!r} on {symbol}"
+    try:
+        made = each.compute(pd.DataFrame(bars, index, list(COLUMNS), copy=True))
+    except Exception as error:
+        raise FeatureError(f"{what}: expected a frame of {', '.join(names)}, was {error!r}") from error
     if not isinstance(made, pd.DataFrame) or set(made.columns) != set(names) or not made.columns.is_unique:
         raise FeatureError(f"{what}: expected a frame of {', '.join(names)}, was {_shown(made)}")
     if not made.index.equals(index):

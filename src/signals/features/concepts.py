@@ -29,6 +29,7 @@ class Concept:
     """A quantity under the us-gaap (or dei) names that companies report it by.
 
     The names are one concept: the newest period under any of them wins, and within a period the name listed first.
+    Twelve months of a flow are of one quantity: see `signals.features.trailing.trailing`.
     ``unit`` is a `Fundamental`'s, with ``{currency}`` for the quote currency.
     """
 
@@ -44,9 +45,10 @@ EARNINGS_PER_SHARE = Concept(_PER_SHARE, ("EarningsPerShareDiluted",))
 DIVIDENDS_PER_SHARE = Concept(_PER_SHARE, ("CommonStockDividendsPerShareDeclared",))
 REVENUE = Concept(_MONEY, ("Revenues", "RevenueFromContractWithCustomerExcludingAssessedTax", "SalesRevenueNet"))
 OPERATING_INCOME = Concept(_MONEY, ("OperatingIncomeLoss",))
+# The cash flow statement's first: the others may also be a note's, on property alone (Apple until 2017).
 DEPRECIATION = Concept(
     _MONEY,
-    ("DepreciationDepletionAndAmortization", "DepreciationAmortizationAndAccretionNet", "DepreciationAndAmortization"),
+    ("DepreciationAmortizationAndAccretionNet", "DepreciationDepletionAndAmortization", "DepreciationAndAmortization"),
 )
 EQUITY = Concept(_MONEY, ("StockholdersEquity",))
 CASH = Concept(_MONEY, ("CashAndCashEquivalentsAtCarryingValue",))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from types import MappingProxyType
 
@@ -23,8 +24,9 @@ from signals.data.records import (
     to_micros,
 )
 from signals.features.batch import SymbolFacts, SymbolInputs
+from signals.features.references import on_one_basis, steps_in_time
 
-__all__ = ["Medians", "facts_of", "inputs_of", "sector_changes", "sectors_of"]
+__all__ = ["Medians", "facts_of", "inputs_of", "reference_of", "sector_changes", "sectors_of"]
 
 Medians = Mapping[str, Sequence[SectorMedian]]
 _NONE: Medians = MappingProxyType({})
@@ -45,20 +47,27 @@ def facts_of(provider: DataProvider, symbol: str, medians: Medians = _NONE) -> S
 def inputs_of(provider: DataProvider, symbol: str, settings: DataSettings, medians: Medians = _NONE) -> SymbolInputs:
     """Return one symbol's whole history, its references and its facts; of the medians, those of its own sectors."""
     columns = provider.columns(symbol)
+    reference = partial(reference_of, provider)
     sectors = sectors_of(provider, symbol, columns.time)
     series: list[tuple[int, BarColumns | None]] = []
     etfs = [settings.sector_etfs.get(sector or "") for sector in sectors]
     for row, etf in enumerate(etfs):
         if row == 0 or etf != etfs[row - 1]:
-            series.append((row, provider.columns(etf) if etf else None))
+            series.append((row, reference(etf) if etf else None))
     return SymbolInputs(
         columns,
-        provider.columns(settings.market),
-        provider.columns(settings.volatility),
+        reference(settings.market),
+        reference(settings.volatility),
         tuple(series) or ((0, None),),
         sectors if any(sectors) else None,
         facts_of(provider, symbol, {name: medians[name] for name in sorted(medians.keys() & set(sectors))}),
     )
+
+
+def reference_of(provider: DataProvider, symbol: str) -> BarColumns:
+    """Return a reference series on one basis."""
+    steps = steps_in_time(provider.facts(CorporateAction, symbol), provider.adjusted)
+    return on_one_basis(provider.columns(symbol), steps)
 
 
 def sector_changes(provider: DataProvider, symbol: str) -> I8:

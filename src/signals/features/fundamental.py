@@ -32,6 +32,7 @@ from signals.features.concepts import (
 )
 from signals.features.feature import Feature
 from signals.features.gics import SECTORS, sector_columns
+from signals.features.periods import Period
 from signals.features.point_in_time import (
     DAY,
     F4,
@@ -47,7 +48,7 @@ from signals.features.point_in_time import (
     to_float32,
 )
 from signals.features.share_basis import ShareBasis, say_once
-from signals.features.trailing import Period, Trailing, trailing
+from signals.features.trailing import Trailing, trailing
 
 __all__ = ["FEATURES", "SECTORS", "STALE", "WIDTH", "FundamentalFacts", "features", "medians_of", "valuation"]
 
@@ -144,10 +145,13 @@ class FundamentalFacts:
 
     def instant(self, concept: Concept) -> Timeline:
         """Return a figure of the newest balance sheet (or cover page) known."""
-        found = self._named(concept, (Duration.INSTANT,))
-        columns = [(to_micros(f.known_at), day_number(f.end), f.value, rank) for f, rank, _ in found]
-        known, end, value, rank = zip(*columns, strict=True) if columns else ((), (), (), ())
-        return as_of(revisions(known, end, value, rank))
+        found = [(fact, -name) for fact, name in self._named(concept) if Duration.INSTANT.holds(fact.days)]
+        columns = [
+            (to_micros(fact.known_at), day_number(fact.end), fact.value, rank, to_micros(fact.reported))
+            for fact, rank in found
+        ]
+        known, end, value, rank, filed = zip(*columns, strict=True) if columns else ((), (), (), (), ())
+        return as_of(revisions(known, end, value, rank, filed))
 
     def _state(self, time: I8, calendar: TradingCalendar) -> _State:
         """Put together what was in force at each instant of change; the instants rise."""
@@ -205,24 +209,19 @@ class FundamentalFacts:
 
     def _twelve_months(self, concept: Concept) -> tuple[Trailing, Trailing]:
         if concept not in self._trailing:
-            flows = (Duration.YEAR, Duration.NINE_MONTHS, Duration.HALF_YEAR, Duration.QUARTER)
             self._trailing[concept] = trailing(
-                Period(to_micros(f.known_at), rank, f.value, day_number(f.start), day_number(f.end), duration)
-                for f, rank, duration in self._named(concept, flows)
+                Period(
+                    to_micros(f.known_at), to_micros(f.reported), name, f.value, day_number(f.start), day_number(f.end)
+                )
+                for f, name in self._named(concept)
                 if f.start is not None
             )
         return self._trailing[concept]
 
-    def _named(self, concept: Concept, durations: Sequence[Duration]) -> list[tuple[Fundamental, int, Duration]]:
-        """Return the facts under any of a concept's names, the rank of the name, and the duration."""
+    def _named(self, concept: Concept) -> list[tuple[Fundamental, int]]:
+        """Return the facts under any of a concept's names, and the place of the name."""
         unit = concept.unit.format(currency=self._currency)
-        return [
-            (fact, -place, duration)
-            for place, name in enumerate(concept.names)
-            for fact in self._facts.get((name, unit), ())
-            for duration in durations
-            if duration.holds(fact.days)
-        ]
+        return [(fact, place) for place, name in enumerate(concept.names) for fact in self._facts.get((name, unit), ())]
 
 
 def features(known: F8, medians: F8, session: I8, close: F8, sector: Sequence[str | None] | None) -> F4:

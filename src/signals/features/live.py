@@ -21,19 +21,19 @@ from numpy.typing import NDArray
 from signals.config import DataSettings
 from signals.data.calendar import TradingCalendar
 from signals.data.provider import DataProvider
-from signals.data.records import F8, I8, BarColumns, from_micros, to_micros
+from signals.data.records import F8, I8, BarColumns, CorporateAction, from_micros, to_micros
 from signals.features import basis, temporal
-from signals.features.batch import FACTS, KERNEL, TEMPORAL, fact_rows, kernel_bars
+from signals.features.batch import FACTS, KERNEL, TEMPORAL, WIDE, fact_rows, kernel_bars
 from signals.features.calculators import Calculators
 from signals.features.catalog import CATALOGUE, WARMUP
 from signals.features.known import Basis, KnownFacts
-from signals.features.references import in_force
+from signals.features.references import TAIL, in_force, market_wide_now, on_one_basis, steps_in_time
 from strategy.bars import OHLCV
 from strategy.slices import Slice
 
 __all__ = ["LiveFeatures", "Rows"]
 
-_VOLUME, _MARKET = 4, 5
+_CLOSE, _VOLUME, _MARKET = 3, 4, 5
 _VALUES = tuple(map(attrgetter, ("open", "high", "low", "close", "volume")))
 
 
@@ -108,6 +108,9 @@ class LiveFeatures:
         self._bases: dict[str, Basis] = {}
         self._references = tuple(dict.fromkeys((settings.market, settings.volatility, *settings.sector_etfs.values())))
         self._joined: dict[str, OHLCV | None] = {}
+        self._steps: dict[str, tuple[basis.Step, ...]] = {}
+        self._levels: dict[str, float] = {}
+        self._revision = -1
         self._newest: datetime | None = None
         self.rebuilds = 0
         self.admit(members)
@@ -151,14 +154,14 @@ class LiveFeatures:
     def _updated(self, slice_: Slice, data: Mapping[str, Sequence[OHLCV]]) -> Rows:
         now = slice_.timestamp
         time = to_micros(now)
-        levels = self._follow_references(now, data)
+        self._levels = self._follow_references(now, data)
         symbols, slots, histories = self._present(slice_, data)
         self._known.follow(symbols, slots, time)
         newest = [bars[-1] for bars in histories]
         stepped, rebuilt = self._told_apart(symbols, newest, histories)
         for place in rebuilt:
             self._rebuild(int(slots[place]), histories[place], data)
-        self._step(slots[stepped], [newest[place] for place in stepped], levels)
+        self._step(slots[stepped], [newest[place] for place in stepped])
         if stepped or rebuilt:
             fresh = [*stepped, *rebuilt]
             self._complete([symbols[place] for place in fresh], slots[fresh], data, time)
@@ -205,6 +208,7 @@ class LiveFeatures:
 
     def _follow_references(self, now: datetime, data: Mapping[str, Sequence[OHLCV]]) -> dict[str, float]:
         """Return each reference's level as of now; forget everything where what was joined before has changed."""
+        self._follow_splits()
         for symbol in self._references:
             bars = data.get(symbol, ())
             if self._newest is not None and _as_of(bars, self._newest) != self._joined.get(symbol):
@@ -214,8 +218,27 @@ class LiveFeatures:
         newest = {symbol: bar for symbol, bar in self._joined.items() if bar is not None}
         time = np.array([to_micros(bar.timestamp) for bar in newest.values()], np.int64)
         known = in_force(to_micros(now), time, self._calendar).tolist()
-        levels = {symbol: bar.close for (symbol, bar), there in zip(newest.items(), known, strict=True) if there}
+        levels = {
+            symbol: bar.close * self._factor(symbol, bar)
+            for (symbol, bar), there in zip(newest.items(), known, strict=True)
+            if there
+        }
         return dict.fromkeys(self._references, math.nan) | levels
+
+    def _follow_splits(self) -> None:
+        """Look the references' splits up after a load; forget everything where they have changed."""
+        if self._provider is None or self._provider.revision == self._revision:
+            return
+        self._revision = self._provider.revision
+        facts, adjusted = self._provider.facts, self._provider.adjusted
+        steps = {name: steps_in_time(facts(CorporateAction, name), adjusted) for name in self._references}
+        if steps != self._steps:
+            self._steps = steps
+            self.reset()
+
+    def _factor(self, symbol: str, bar: OHLCV) -> float:
+        steps = self._steps.get(symbol, ())
+        return float(basis.factors(steps, np.array([to_micros(bar.timestamp)]))[0][0]) if steps else 1.0
 
     def _rests_on(self, symbol: str, under: Basis) -> bool:
         """Whether the rows so far stay what they are: the same sector series, and no jump among them come or gone."""
@@ -238,10 +261,13 @@ class LiveFeatures:
         names = (self._settings.market, self._settings.volatility, self._etf(under.sector))
         first = from_micros(int(past.time[0]))
         # By time and not by count: a symbol that seldom trades reaches further back than as many bars of the market.
-        market, volatility, sector = (_since(name, data.get(name, ()), first) for name in names)
+        market, volatility, sector = (
+            on_one_basis(_since(name, data.get(name, ()), first), self._steps.get(name, ())) for name in names
+        )
         return kernel_bars(past, under.steps, (market, volatility, sector), self._calendar)
 
-    def _step(self, slots: I8, newest: Sequence[OHLCV], levels: Mapping[str, float]) -> None:
+    def _step(self, slots: I8, newest: Sequence[OHLCV]) -> None:
+        levels = self._levels
         rows = np.empty((len(newest), 8))
         for place, values in enumerate(_VALUES):
             rows[:, place] = np.fromiter(map(values, newest), np.float64, len(newest))
@@ -256,12 +282,30 @@ class LiveFeatures:
         self._rows[slots, KERNEL] = out
 
     def _complete(self, symbols: Sequence[str], slots: I8, data: Mapping[str, Sequence[OHLCV]], time: int) -> None:
-        """Write the calendar's features and the user's own into the rows of symbols that have a new bar."""
-        self._rows[slots, TEMPORAL] = temporal.compute(np.array([time]), self._calendar)
+        """Write what the calendar and the references say, and the user's own, into the rows that have a new bar."""
+        now = np.array([time])
+        self._rows[slots, TEMPORAL] = temporal.compute(now, self._calendar)
+        for place, value in zip(WIDE, self._market_wide(data), strict=True):
+            self._rows[slots, place] = value
         for symbol, slot in zip(symbols, slots, strict=True) if len(self._calculators) else ():
             past = _tail(symbol, data[symbol], self._calculators.lookback)
             inputs = self._inputs(past, data)
             self._rows[slot, TEMPORAL.stop :] = self._calculators.compute(symbol, past.time, inputs)[-1]
+
+    def _market_wide(self, data: Mapping[str, Sequence[OHLCV]]) -> list[float]:
+        """Return what the references' newest bars say to every symbol, NaN where one is not in force."""
+        market, volatility = self._settings.market, self._settings.volatility
+        found = market_wide_now(*(self._newest_closes(name, data) for name in (market, volatility)))
+        names = (market, volatility, volatility)
+        return [math.nan if math.isnan(self._levels[name]) else value for name, value in zip(names, found, strict=True)]
+
+    def _newest_closes(self, name: str, data: Mapping[str, Sequence[OHLCV]]) -> list[float]:
+        bars, newest = data.get(name, ()), self._joined[name]
+        place = 0 if newest is None else bisect_right(bars, newest.timestamp, key=_TIME)
+        tail = bars[max(place - TAIL, 0) : place]
+        if self._steps.get(name):
+            return list(on_one_basis(BarColumns.of(name, tail), self._steps[name]).values[:, _CLOSE].tolist())
+        return [bar.close for bar in tail]
 
     def _write_facts(self, symbols: Sequence[str], slots: I8, newest: Sequence[OHLCV], time: int) -> None:
         """Write the facts' features of every symbol of the slice: one that came late moves its peers' medians."""

@@ -50,13 +50,12 @@ _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 class Duration(Enum):
     """Lengths of period in calendar days, first and last. Other lengths belong to none and are never asked for.
 
-    Companies with 52 and 53 weeks have quarters of 84 to 98 days and years of 364 or 371.
+    Companies with 52 and 53 weeks have years of 364 or 371 days and quarters of 12, 13, 14, 16 or 17 weeks, so that a
+    quarter, a half and nine months are not told by length: see `signals.features.trailing`.
     """
 
     INSTANT = (0, 0)
-    QUARTER = (80, 100)
-    HALF_YEAR = (170, 195)
-    NINE_MONTHS = (260, 285)
+    INTERIM = (80, 349)
     YEAR = (350, 380)
 
     def holds(self, days: int) -> bool:
@@ -67,12 +66,13 @@ class Duration(Enum):
 class Revisions(NamedTuple):
     """Figures of one concept and duration by `known`, then `end`, both rising: see `revisions`.
 
-    ``known`` is microseconds since the epoch, ``end`` days since the epoch; all of shape (k,).
+    ``known`` and ``filed`` are microseconds since the epoch, ``end`` days since the epoch; all of shape (k,).
     """
 
     known: I8
     end: I8
     value: F8
+    filed: I8
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Timeline:
     since
         Instants of change, microseconds, rising, shape (k,). Of equal instants the last one counts.
     value, end, filed
-        The figure in force, the last day of its period (days since the epoch) and the instant at which it became known
+        The figure in force, the last day of its period (days since the epoch) and the instant at which it was filed
         itself (microseconds); NaN and `NEVER` where none was in force. Shape (k,).
     """
 
@@ -102,7 +102,7 @@ class Timeline:
         return self._step(self.end, time, NEVER)
 
     def filed_at(self, time: I8) -> I8:
-        """Return when the figure in force became known, `NEVER` before the first."""
+        """Return when the figure in force was filed, `NEVER` before the first."""
         return self._step(self.filed, time, NEVER)
 
     def _step(self, column: NDArray[N], time: I8, missing: float) -> NDArray[N]:
@@ -151,14 +151,22 @@ def newest_before(since: I8, time: I8) -> I8:
     return place
 
 
-def revisions(known: Sequence[int], end: Sequence[int], value: Sequence[float], rank: Sequence[int]) -> Revisions:
-    """Sort figures for `as_of`; of one period's figures known at one instant the higher `rank`, then value, wins.
+def revisions(
+    known: Sequence[int],
+    end: Sequence[int],
+    value: Sequence[float],
+    rank: Sequence[int],
+    filed: Sequence[int] | None = None,
+) -> Revisions:
+    """Sort figures for `as_of`; of one period's figures known at one instant the last filed, then `rank`, value, wins.
 
-    The order is total, so that it does not depend on the order in which a source lists its facts.
+    The order is total, so that it does not depend on the order in which a source lists its facts. Without ``filed``,
+    microseconds, a figure was filed when it became known.
     """
-    columns = np.array(known, np.int64), np.array(end, np.int64), np.array(value, np.float64), np.array(rank, np.int64)
-    order = np.lexsort((columns[2], columns[3], columns[1], columns[0]))
-    return Revisions(columns[0][order], columns[1][order], columns[2][order])
+    columns = np.array(known, np.int64), np.array(end, np.int64), np.array(value, np.float64)
+    when = columns[0] if filed is None else np.array(filed, np.int64)
+    order = np.lexsort((columns[2], np.array(rank, np.int64), when, columns[1], columns[0]))
+    return Revisions(columns[0][order], columns[1][order], columns[2][order], when[order])
 
 
 def as_of(facts: Revisions) -> Timeline:
@@ -167,7 +175,7 @@ def as_of(facts: Revisions) -> Timeline:
     A late amendment of an older period changes nothing, for a newer one is known.
     """
     winner = _newest(facts.end)
-    return Timeline(facts.known, facts.value[winner], facts.end[winner], facts.known[winner])
+    return Timeline(facts.known, facts.value[winner], facts.end[winner], facts.filed[winner])
 
 
 def earlier(facts: Revisions, *, days: int, tolerance: int) -> Timeline:
@@ -190,7 +198,7 @@ def earlier(facts: Revisions, *, days: int, tolerance: int) -> Timeline:
         facts.known,
         np.where(none, np.nan, facts.value[chosen]),
         np.where(none, NEVER, facts.end[chosen]),
-        np.where(none, NEVER, facts.known[chosen]),
+        np.where(none, NEVER, facts.filed[chosen]),
     )
 
 

@@ -18,9 +18,10 @@ __all__ = ["ShareBasis", "say_once"]
 class ShareBasis:
     """Brings share counts to the basis on which the bars of an instant trade.
 
-    A reported figure is on the basis in force when it was reported: financial statements restate earlier periods for a
-    split that took effect before they were filed (SEC Staff Accounting Bulletin, Topic 4.C), so `known_at` counts and
-    the period does not. Bars as traded need the splits since then that had taken effect, and were known, by t. Bars
+    A reported figure is on the basis in force on the day that it was filed: financial statements restate earlier
+    periods for a split that took effect before they were filed (SEC Staff Accounting Bulletin, Topic 4.C), so neither
+    the period counts nor `known_at`, for what is filed on a Friday evening becomes known at Monday's open, when a split
+    may take effect. Bars as traded need the splits since then that had taken effect, and were known, by t. Bars
     adjusted with hindsight carry every split from the beginning, and so need all that came after the report, whenever
     they became known: this takes the hindsight out again.
 

@@ -2,42 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from dataclasses import dataclass, field
+from itertools import combinations
 
 import numpy as np
 
 from signals.data.records import F8, I8
-from signals.features.point_in_time import NEVER, Duration, newest_before
+from signals.features.periods import PARTS, TOLERANCE, Part, Period, Periods, compose
+from signals.features.point_in_time import NEVER, newest_before
 from signals.features.share_basis import ShareBasis
 
-__all__ = ["Period", "Trailing", "trailing"]
+__all__ = ["Trailing", "trailing"]
 
-TOLERANCE = 10
-"""Days by which the edges of periods may miss one another: years of 52 and 53 weeks, leap days."""
-
-_TO_DATE = (Duration.NINE_MONTHS, Duration.HALF_YEAR, Duration.QUARTER)
-_PARTS = 4
-
-
-class Period(NamedTuple):
-    """A figure of one period.
-
-    ``known`` is microseconds since the epoch; ``start`` and ``end`` are its first and last day, days since the epoch.
-    Of one period's figures known at one instant the higher `rank`, then value, wins.
-    """
-
-    known: int
-    rank: int
-    value: float
-    start: int
-    end: int
-    duration: Duration
-
-
-Held: TypeAlias = dict[Duration, dict[int, Period]]
-Part: TypeAlias = tuple[int, Period]
+AGREE = 0.01
+"""Two names whose figures of one period differ by no more than this part are one quantity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +31,7 @@ class Trailing:
     end
         The last day of the twelve months in force (days since the epoch), `NEVER` where there are none; shape (k,).
     value, filed
-        The figures with their signs, and when each became known (microseconds); shape (k, 4). Unused places hold 0;
+        The figures with their signs, and when each was filed (microseconds); shape (k, 4). Unused places hold 0;
         all hold NaN where nothing is in force.
     """
 
@@ -69,9 +49,9 @@ class Trailing:
             For figures a share: each is brought to the share basis of `time` from that of its own filing.
         """
         place = newest_before(self.since, time)
-        value = np.append(self.value, np.full((1, _PARTS), np.nan), axis=0)[place]
+        value = np.append(self.value, np.full((1, PARTS), np.nan), axis=0)[place]
         if basis is not None:
-            filed = np.append(self.filed, np.full((1, _PARTS), NEVER), axis=0)[place]
+            filed = np.append(self.filed, np.full((1, PARTS), NEVER), axis=0)[place]
             value = value / basis.factor(filed, time[:, None])
         total: F8 = ((value[:, 0] + value[:, 1]) + value[:, 2]) + value[:, 3]  # one order, so one result
         return total
@@ -84,69 +64,71 @@ class Trailing:
 def trailing(periods: Iterable[Period]) -> tuple[Trailing, Trailing]:
     """Return the newest twelve months known at each instant, and the twelve months that ended a year before those.
 
-    Of the ends that periods have, the newest one counts up to which twelve months can be composed, in this order: a
-    full year; the last full year, plus the year to date, less the year to date a year before; four consecutive
-    quarters. Until a year to date can be compared with the one before it, the last full year stays in force. Each part
-    is the newest revision known then.
+    Of the ends that periods have, the newest one counts up to which twelve months can be composed (see `compose`).
+    Until a year to date can be compared, the last full year stays in force. Each part is the newest revision known
+    then; of those known at one instant, the last filed, then that of the preferred name.
+
+    Twelve months up to one day are those of the first name that has them. Apple's depreciation is with amortization
+    under one name and without it under another: parts of several names are put together, and compared with the year
+    before, only where the names gave the same figure for the newest period that both had. So a company that changes
+    its name for revenue does not fall behind until its next annual report.
     """
-    ordered = sorted(periods, key=lambda period: period[:5])
-    held: Held = {duration: {} for duration in Duration}
+    ordered = sorted(periods, key=lambda period: (period.known, period.filed, -period.name, period[3:]))
+    held = _Names()
     now: list[Sequence[Part]] = []
     before: list[Sequence[Part]] = []
     since: list[int] = []
     for place, period in enumerate(ordered):
-        held[period.duration][period.end] = period
+        held.add(period)
         if place + 1 < len(ordered) and ordered[place + 1].known == period.known:
             continue
+        ends = sorted({period.end for period in held.together.all()}, reverse=True)
         since.append(period.known)
-        now.append(_newest(held, _ends(held)))
+        now.append(held.newest(ends))
         end = now[-1][0][1].end if now[-1] else NEVER
-        before.append(_newest(held, [day for day in _ends(held) if abs(end - 365 - day) <= TOLERANCE]))
+        before.append(held.newest([day for day in ends if abs(end - 365 - day) <= TOLERANCE], now[-1]))
     return _steps(since, now), _steps(since, before)
 
 
-def _ends(held: Held) -> list[int]:
-    """Return the ends of full years and quarters and years to date, newest first."""
-    return sorted({end for duration in (Duration.YEAR, *_TO_DATE) for end in held[duration]}, reverse=True)
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What is held of a concept under each of its names, and under all of them together."""
 
+    own: dict[int, Periods] = field(default_factory=dict)
+    together: Periods = field(default_factory=Periods)
 
-def _newest(held: Held, ends: Iterable[int]) -> Sequence[Part]:
-    """Return the parts of the first end up to which twelve months can be composed, the newest period first."""
-    return next((parts for parts in (_compose(held, end) for end in ends) if parts), ())
+    def add(self, period: Period) -> None:
+        self.own.setdefault(period.name, Periods()).add(period)
+        self.together.add(period)
 
+    def newest(self, ends: Iterable[int], beside: Sequence[Part] = ()) -> Sequence[Part]:
+        """Return the parts of the first end that has twelve months, of one quantity with those `beside`."""
+        names = {period.name for _, period in beside}
+        own = [self.own[name] for name in sorted(self.own, key=lambda name: (name not in names, name))]
+        for end in ends:
+            for held in (*own, self.together):
+                parts = compose(held, end)
+                if parts and self._one(names.union(period.name for _, period in parts)):
+                    return parts
+        return ()
 
-def _compose(held: Held, end: int) -> Sequence[Part]:
-    year = held[Duration.YEAR].get(end)
-    if year:
-        return ((1, year),)
-    for duration in _TO_DATE:
-        current = held[duration].get(end)
-        whole = _near(held[Duration.YEAR], current.start - 1) if current else None
-        past = _near(held[duration], end - 365)
-        if current and whole and past and abs(past.start - whole.start) <= TOLERANCE:
-            return (1, current), (1, whole), (-1, past)
-    return _quarters(held[Duration.QUARTER], end)
+    def _one(self, names: Iterable[int]) -> bool:
+        return all(self._agree(first, second) for first, second in combinations(sorted(names), 2))
 
-
-def _quarters(quarters: dict[int, Period], end: int) -> Sequence[Part]:
-    found = [quarters.get(end)]
-    while found[-1] and len(found) < _PARTS:
-        found.append(_near(quarters, found[-1].start - 1))
-    return [(1, quarter) for quarter in found if quarter] if found[-1] else ()
-
-
-def _near(periods: dict[int, Period], end: int) -> Period | None:
-    """Return the period that ended on a day or at most `TOLERANCE` from it, the newest of several."""
-    return next((periods[day] for day in range(end + TOLERANCE, end - TOLERANCE - 1, -1) if day in periods), None)
+    def _agree(self, first: int, second: int) -> bool:
+        """Whether two names gave the same figure for the newest, longest period that both had."""
+        one, other = ({(p.end, -p.start): p.value for p in self.own[name].all()} for name in (first, second))
+        newest = max(one.keys() & other.keys(), default=None)
+        return newest is not None and math.isclose(one[newest], other[newest], rel_tol=AGREE)
 
 
 def _steps(since: list[int], steps: list[Sequence[Part]]) -> Trailing:
     end = [parts[0][1].end if parts else NEVER for parts in steps]
-    value = np.zeros((len(steps), _PARTS))
-    filed = np.full((len(steps), _PARTS), NEVER)
+    value = np.zeros((len(steps), PARTS))
+    filed = np.full((len(steps), PARTS), NEVER)
     for row, parts in enumerate(steps):
         for column, (sign, period) in enumerate(parts):
-            value[row, column], filed[row, column] = sign * period.value, period.known
+            value[row, column], filed[row, column] = sign * period.value, period.filed
         if not parts:
             value[row] = np.nan
     return Trailing(np.array(since, np.int64), np.array(end, np.int64), value, filed)

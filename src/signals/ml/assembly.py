@@ -64,7 +64,7 @@ def assemble(
         features=[FeatureEntry(name=name) for name in columns],
         catalogue_sha256=catalogue_hash(available),
         outputs=list(estimator.outputs),
-        target=TargetEntry(horizon=recipe.target.horizon, up=recipe.target.up, down=recipe.target.down),
+        target=TargetEntry(**recipe.target.model_dump()),
         train=TrainRange(
             start=from_micros(int(data.timestamps[0])),
             end=from_micros(int(data.timestamps[-1])),

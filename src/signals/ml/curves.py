@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 
 from signals.data.records import F8
-from signals.ml.dataset import Dataset, class_weights
+from signals.ml.dataset import Dataset
+from signals.ml.device import require_device
 from signals.ml.estimators import native_params
 from signals.ml.recipe import Recipe
 from signals.ml.splits import Split
+from signals.ml.weights import sample_weights
 
-__all__ = ["Curve", "FoldCurves", "fold_matrices"]
+__all__ = ["STEP", "Curve", "FoldCurves", "fold_matrices"]
 
 STEP = 10
 """Trees that all folds are advanced by before their mean loss is looked at."""
@@ -75,12 +77,13 @@ class FoldCurves:
         fewest
             Trees before which it does not stop.
         told
-            Called now and then with the number of trees, the least mean loss so far and the trees since then; what it
-            raises ends the run.
+            Called now and then with the number of trees, the mean loss with all of them and the trees since the least
+            one; what it raises ends the run.
         """
         import xgboost as xgb
 
         native = {**native_params({**self._fixed, **params})[1], "seed": self._seed, "nthread": 1}
+        require_device(native["device"])
         boosters = [xgb.Booster(native, list(matrices)) for matrices in self._folds]
         losses = np.empty((len(boosters), 0))
         with ThreadPoolExecutor(self._threads) as pool:
@@ -91,7 +94,7 @@ class FoldCurves:
                 mean = losses.mean(axis=0)
                 since = len(mean) - 1 - int(np.argmin(mean))
                 if told is not None:
-                    told(len(mean), float(mean.min()), since)
+                    told(len(mean), float(mean[-1]), since)
                 if len(mean) >= fewest and since >= patience:
                     break
         return Curve(losses.mean(axis=0))
@@ -103,12 +106,11 @@ def fold_matrices(recipe: Recipe, data: Dataset, split: Split) -> tuple[Any, Any
 
     train, test = data.take(split.train), data.take(split.test)
     bins = int(recipe.estimator.params.get("max_bin", 256))
-    weight = train.weight.to_numpy(np.float64) * class_weights(train.y, recipe.weights.kind)
+    weight = sample_weights(train, recipe.weights)
     fitted = xgb.QuantileDMatrix(train.x, train.y, weight=weight, missing=np.nan, nthread=1, max_bin=bins)
     # Every date weighs the same in the loss, and outcomes are judged as they came, whatever the weights of the fit.
-    judged = xgb.QuantileDMatrix(
-        test.x, test.y, weight=test.date_weight, missing=np.nan, nthread=1, max_bin=bins, ref=fitted
-    )
+    # As plain floats: trees walk through them eight times faster than through bins, to the same loss.
+    judged = xgb.DMatrix(test.x, test.y, weight=test.date_weight, missing=np.nan, nthread=1)
     return fitted, judged
 
 

@@ -104,8 +104,14 @@ class Dataset:
 
     @cached_property
     def y(self) -> F8:
-        """Classes 0, 1, 2, shape (n,)."""
+        """Labels as the target says, such as the classes 0, 1, 2, shape (n,)."""
         return np.asarray(self.labels.value.to_numpy(np.float64))
+
+    @cached_property
+    def symbols(self) -> I8:
+        """An integer a symbol, shape (n,)."""
+        codes, _ = pd.factorize(self.X.index.get_level_values("symbol"))
+        return np.asarray(codes, np.int64)
 
     @property
     def timestamps(self) -> I8:
@@ -172,8 +178,8 @@ def make_dataset(features: pd.DataFrame, labels: Labels, weight: pd.Series | Non
     symbols = pd.factorize(index.get_level_values("symbol"), sort=True)[0]
     order = keep[np.lexsort((symbols[keep], labels.timestamps[keep]))]
     labels = labels.take(order)
-    if not labels.value.isin((0.0, 1.0, 2.0)).all():
-        raise TrainingError(f"expected classes 0, 1, 2 or NaN, were {sorted(labels.value.unique())[:5]}")
+    if not np.isfinite(labels.value.to_numpy(np.float64)).all():
+        raise TrainingError(f"expected finite labels or NaN, were {sorted(labels.value.unique())[-3:]}")
     rows = to_float32(features).set_axis(index).iloc[order]
     return Dataset(rows, labels, weight.iloc[order], _fingerprint(rows, labels, weight.iloc[order]))
 

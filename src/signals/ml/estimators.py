@@ -10,6 +10,7 @@ import numpy as np
 from signals.data.records import F8, I8
 from signals.errors import BundleDamaged, ConfigError, FeatureError, TrainingError
 from signals.events.schema import F4
+from signals.ml.device import require_device
 from signals.ml.recipe import EstimatorSpec
 
 if TYPE_CHECKING:
@@ -45,6 +46,10 @@ class Estimator(Protocol):
 
     def contributions(self, X: F4) -> F8:
         """Return each feature's share of each output's margin, then the bias, shape (n, outputs, features + 1)."""
+        ...
+
+    def importance(self) -> F8:
+        """Return each feature's share of what the fit gained by it, shape (features,), summing to 1 or all 0."""
         ...
 
     def files(self) -> Mapping[str, bytes]:
@@ -95,6 +100,7 @@ class XGBoostEstimator:
 
         if len(X) == 0 or not np.isin(y, range(len(self.outputs))).all():
             raise TrainingError(f"expected rows with classes 0, 1, 2, were {len(X)} rows with {np.unique(y)[:5]}")
+        require_device(self._params["device"])
         params = {**self._params, "seed": seed, "nthread": self._threads}
         matrix = xgb.QuantileDMatrix(
             X, y, weight=weight, missing=np.nan, nthread=self._threads, max_bin=params.get("max_bin", 256)
@@ -119,6 +125,16 @@ class XGBoostEstimator:
         matrix = xgb.DMatrix(np.ascontiguousarray(X, np.float32), missing=np.nan, nthread=1)
         found = booster.predict(matrix, pred_contribs=True, strict_shape=True, validate_features=False)
         return np.asarray(found, np.float64)
+
+    def importance(self) -> F8:
+        """Return each feature's share of the total gain of all splits, shape (features,)."""
+        if self._booster is None:
+            raise TrainingError("expected a fitted estimator, was a new one; call fit first")
+        gains = np.zeros(self._booster.num_features())
+        for name, gain in self._booster.get_score(importance_type="total_gain").items():
+            gains[int(name.removeprefix("f"))] = gain
+        total = gains.sum()
+        return np.asarray(gains / total if total > 0 else gains)
 
     def files(self) -> dict[str, bytes]:
         """Return ``model.ubj``, the same bytes for the same fit."""
@@ -190,13 +206,15 @@ def native_params(params: Mapping[str, int | float | str]) -> tuple[int, dict[st
         If XGBoost has no such parameter, or it is fixed.
     """
     renamed = {_NAMES.get(name, name): value for name, value in params.items()}
-    rounds = int(renamed.pop("n_estimators", 300))
+    rounds, device = int(renamed.pop("n_estimators", 300)), renamed.pop("device", "cpu")
+    if device not in ("cpu", "cuda"):
+        raise ConfigError(f"xgboost: expected device cpu or cuda, was {device!r}")
     unknown = sorted(set(renamed) - _KNOWN)
     if unknown:  # XGBoost itself only prints a warning and trains on
         raise ConfigError(f"xgboost: no such parameter: {', '.join(unknown)}; known: {', '.join(sorted(_KNOWN))}")
     fixed: dict[str, int | float | str] = {
         "tree_method": "hist",
-        "device": "cpu",
+        "device": device,
         "verbosity": 0,
         "base_score": 0.5,
         # Without it a fit beside another one, in its own thread, gives other bytes than the same fit alone.
@@ -217,5 +235,5 @@ def _booster(content: bytes) -> Any:
         booster.load_model(bytearray(content))
     except xgb.core.XGBoostError as error:
         raise BundleDamaged(f"model.ubj: XGBoost refuses it: {str(error).splitlines()[0]}") from None
-    booster.set_param({"nthread": 1})
+    booster.set_param({"nthread": 1, "device": "cpu"})  # wherever it was fitted
     return booster

@@ -13,10 +13,11 @@ from signals.data.records import F8, I8
 from signals.errors import OneClass, TooFewRows, TrainingError
 from signals.events.schema import F4
 from signals.ml.calibration import ConfidenceCalibrator
-from signals.ml.dataset import Dataset, class_weights
+from signals.ml.dataset import Dataset
 from signals.ml.estimators import Estimator, make
 from signals.ml.recipe import Recipe
 from signals.ml.splits import Split, TimeOrderedFolds
+from signals.ml.weights import sample_weights
 
 __all__ = ["FittedModel", "OutOfFold", "cores", "fit_calibrated", "inner_folds", "require_trainable"]
 
@@ -90,8 +91,13 @@ def fit_calibrated(recipe: Recipe, data: Dataset, *, seed: int = 0, threads: int
     predicted = [model.predict(data.x[fold.test]) for model, fold in zip(reversed(earlier), folds, strict=True)]
     rows = np.concatenate([fold.test for fold in folds])
     out_of_fold = OutOfFold(rows, np.concatenate(predicted))
+    seen = [np.full(len(fold.test), data.label_end[fold.train].max()) for fold in folds]
     calibrator.fit(
-        out_of_fold.probabilities, data.y[rows], timestamps=data.timestamps[rows], label_end=data.label_end[rows]
+        out_of_fold.probabilities,
+        data.y[rows],
+        timestamps=data.timestamps[rows],
+        label_end=data.label_end[rows],
+        trained_until=np.concatenate(seen),
     )
     return FittedModel(estimator, calibrator, out_of_fold, recipe.estimator.params)
 
@@ -119,7 +125,7 @@ def _fit_all(recipe: Recipe, parts: Sequence[Dataset], seed: int, threads: int |
 
     def fit(data: Dataset) -> Estimator:
         estimator = make(recipe.estimator, threads=max(1, available // len(parts)))
-        weight = data.weight.to_numpy(np.float64) * class_weights(data.y, recipe.weights.kind)
+        weight = sample_weights(data, recipe.weights)
         estimator.fit(data.x, data.y, weight, groups=data.groups, valid=None, seed=seed)
         return estimator
 

@@ -55,11 +55,14 @@ class FeatureEntry(_Part):
 
 
 class TargetEntry(_Part):
-    """What the classes mean: returns over `horizon` sessions above `up` or below `down` (fractions of the close)."""
+    """What the labels mean, as in the recipe's `TargetSpec`."""
 
     horizon: Annotated[int, Field(ge=1)]
     up: float
     down: float
+    kind: Literal["three_class", "binary", "quintile", "return"] = "three_class"
+    unit: Literal["fraction", "volatility"] = "fraction"
+    prices: Literal["close_close", "open_open"] = "close_close"
 
 
 class TrainRange(_Part):

@@ -16,7 +16,9 @@ from signals.data.records import F8, I8
 
 __all__ = [
     "EVEN",
+    "FEWEST_BLOCKS",
     "accuracy",
+    "binned",
     "by_date",
     "classwise_ece",
     "coverage",
@@ -29,6 +31,7 @@ __all__ = [
     "rank_ic",
     "skill",
     "stationary_bootstrap",
+    "stationary_positions",
 ]
 
 SMALLEST = 1e-15
@@ -39,6 +42,7 @@ EVEN = math.log(2.0)
 
 LOWER = 0.05
 FEWEST_BLOCKS = 5
+"""Mean blocks of dates below which a bootstrap says nothing."""
 
 
 def by_date(values: F8, timestamps: I8) -> tuple[I8, F8]:
@@ -123,9 +127,13 @@ def classwise_ece(probabilities: F8, y: F8, timestamps: I8, *, bins: int = 15) -
     return tuple(_binned_gap(probabilities[:, at], y == at, weight, bins) for at in classes)
 
 
+def binned(stated: F8, bins: int) -> I8:
+    """Return the number of the equal part of (0, 1] that each probability lies in, from 0; 0 lies in the first."""
+    return np.clip(np.ceil(stated * bins).astype(np.int64) - 1, 0, bins - 1)
+
+
 def _binned_gap(stated: F8, right: NDArray[np.bool_], weight: F8, bins: int) -> float:
-    place = np.clip(np.ceil(stated * bins).astype(np.int64) - 1, 0, bins - 1)
-    return float(np.abs(np.bincount(place, weight * (stated - right), minlength=bins)).sum())
+    return float(np.abs(np.bincount(binned(stated, bins), weight * (stated - right), minlength=bins)).sum())
 
 
 def rank_ic(probabilities: F8, outcome: F8, timestamps: I8) -> float:
@@ -189,11 +197,16 @@ def stationary_bootstrap(values_by_date: F8, mean_block: int = 21, draws: int = 
     count = len(values_by_date)
     if count < FEWEST_BLOCKS * mean_block or not np.isfinite(values_by_date).all():
         return math.nan
+    means = values_by_date[stationary_positions(count, mean_block, draws, seed)].mean(axis=1)
+    return float(np.quantile(means, LOWER))
+
+
+def stationary_positions(count: int, mean_block: int, draws: int, seed: int) -> I8:
+    """Return which of `count` dates each draw of the stationary bootstrap holds, shape (draws, count)."""
     random = np.random.default_rng(seed)
     fresh = random.random((draws, count)) < 1.0 / mean_block
     fresh[:, 0] = True
     place = np.arange(count)
     since = np.maximum.accumulate(np.where(fresh, place, 0), axis=1)
     starts = np.take_along_axis(random.integers(0, count, (draws, count)), since, axis=1)
-    means = values_by_date[(starts + place - since) % count].mean(axis=1)
-    return float(np.quantile(means, LOWER))
+    return np.asarray((starts + place - since) % count)

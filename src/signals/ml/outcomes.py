@@ -15,6 +15,7 @@ from signals.events.schema import Decision, Event, EventKind
 __all__ = ["CLASSES", "Matured", "Outcomes", "Target"]
 
 CLASSES = ("DOWN", "FLAT", "UP")
+_TOLD_BY_CLOSES = ("three_class", "fraction", "close_close")
 
 
 class Target(Protocol):
@@ -33,6 +34,21 @@ class Target(Protocol):
     @property
     def down(self) -> float:
         """Returns below it are DOWN, as a fraction of the close."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """What the labels are."""
+        ...
+
+    @property
+    def unit(self) -> str:
+        """Unit of the thresholds."""
+        ...
+
+    @property
+    def prices(self) -> str:
+        """Which prices the returns are between."""
         ...
 
 
@@ -82,7 +98,12 @@ class Outcomes:
         return [_matured(made, slice_, goal) for made, goal in due]
 
     def wait(self, decision: Decision, target: Target) -> None:
-        """Let the decision of the slice that was taken last mature in its turn."""
+        """Let the decision of the slice that was taken last mature in its turn.
+
+        One whose labels closes cannot tell (thresholds in units of volatility, returns between opens) never does.
+        """
+        if (target.kind, target.unit, target.prices) != _TOLD_BY_CLOSES:
+            return
         self._waiting.append((self._slices + target.horizon, decision, target))
 
 

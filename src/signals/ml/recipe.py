@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from signals.ml.calibration import Method
 from strategy.signal import canonical_json
 
 __all__ = [
@@ -35,12 +36,22 @@ class FeatureSet(_Spec):
 
 
 class TargetSpec(_Spec):
-    """What is predicted: the class of the return from close t to close t + `horizon` sessions.
+    """What is predicted of the return over `horizon` sessions; see `signals.ml.target.labels_of`.
 
-    Above `up` is UP, below `down` is DOWN (both strict), anything else FLAT. Thresholds are fractions of the close.
+    Above `up` is UP, below `down` is DOWN (both strict), anything else FLAT.
+
+    Parameters
+    ----------
+    unit
+        Of the thresholds: fractions of the price, or standard deviations of the symbol's own returns over the horizon,
+        as its last 20 daily ones say. The second leaves nothing to gain by volatility alone.
+    prices
+        From close to close, or as traded, from the next open to the open `horizon` sessions later.
     """
 
-    kind: Literal["three_class"] = "three_class"
+    kind: Literal["three_class", "binary", "quintile", "return"] = "three_class"
+    unit: Literal["fraction", "volatility"] = "fraction"
+    prices: Literal["close_close", "open_open"] = "close_close"
     horizon: Annotated[int, Field(ge=1)] = 5
     up: float = 0.01
     down: float = -0.01
@@ -66,9 +77,21 @@ class SplitSpec(_Spec):
 
 
 class WeightSpec(_Spec):
-    """How rows are weighted in the fit: all alike, or inversely to their class's frequency."""
+    """How rows are weighted in the fit; what is chosen is multiplied. See `signals.ml.weights`.
+
+    Parameters
+    ----------
+    kind
+        All alike, or inversely to the class's frequency.
+    uniqueness
+        By how little a label shares its days with others of its symbol.
+    half_life
+        Dates after which a row counts half; None: age does not matter.
+    """
 
     kind: Literal["none", "balanced"] = "balanced"
+    uniqueness: bool = False
+    half_life: Annotated[float, Field(gt=0)] | None = None
 
 
 class EstimatorSpec(_Spec):
@@ -118,7 +141,7 @@ class SearchSpec(_Spec):
 class CalibrationSpec(_Spec):
     """How raw probabilities become calibrated ones, on purged, time-ordered out-of-fold predictions."""
 
-    method: Literal["none", "temperature", "bias_corrected_temperature"] = "bias_corrected_temperature"
+    method: Method = "bias_corrected_temperature"
     folds: Annotated[int, Field(ge=2, le=20)] = 4
 
 

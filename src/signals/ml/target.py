@@ -1,23 +1,27 @@
-"""Labels: the class of the return from the close of bar t to the close `horizon` sessions later."""
+"""Labels: what came of a bar, as a class or a number, and when that is known."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from signals.data.records import F8, I8
-from signals.errors import HolesInBars, MissingColumns, WrongType
+from signals.errors import HolesInBars, MissingColumns, TrainingError
 from signals.ml.dataset import Labels, micros, panel_index
+from signals.ml.forward import Forward, forward
 from signals.ml.recipe import TargetSpec
 
-__all__ = ["TargetResult", "label_ends", "prepare_target", "three_class"]
+__all__ = ["ROUNDING", "TargetResult", "horizons_of", "label_ends", "labels_of", "prepare_target"]
 
 ROUNDING = 1e-12
 """A return this close to a threshold is on it: 101 / 100 - 1 is 0.010000000000000009 in float64, and FLAT at 1%."""
+
+FIFTHS = 5
+FEWEST_PEERS = 10
+"""Symbols with a return at a date, below which it has no quintiles."""
 
 
 @dataclass(frozen=True)
@@ -27,69 +31,68 @@ class TargetResult:
     Parameters
     ----------
     dropped
-        Rows without a label by reason: ``bad_close`` (t's or t + h's is missing or not positive), ``off_session`` (t is
-        no session's close), ``not_yet`` (t + h lies after the symbol's last bar), ``no_bar`` (the symbol has no bar at
-        t + h), ``jump`` (a split-like jump lies between).
+        Rows without a label by reason: those of `Forward`, and ``no_volatility`` or ``few_peers`` where that is
+        needed.
     """
 
     labels: Labels
     dropped: Mapping[str, int]
 
 
-def three_class(
+def labels_of(
     close: pd.Series,
     spec: TargetSpec,
     *,
+    opens: pd.Series | None = None,
     sessions: I8 | None = None,
     jumps: Mapping[str, I8] | None = None,
 ) -> TargetResult:
-    """Label every bar 0 DOWN, 1 FLAT or 2 UP.
+    """Label every bar by what its `forward` return is to the target.
 
-    Parameters
-    ----------
-    close
-        Closing prices on an index ("symbol", "date"), or of one symbol's dates; any row order.
-    spec
-        Horizon in sessions and thresholds as fractions of the close; both inequalities are strict.
-    sessions
-        Closes of the exchange's sessions, microseconds since the epoch, rising. None: the union of the dates in
-        `close`, which is also right for intraday bars, whose horizon counts bars.
-    jumps
-        By symbol, the times (microseconds, rising) of the first bar after each unadjusted split-like jump.
+    ``three_class``: 0 DOWN, 1 FLAT, 2 UP. ``binary``: 1 above `up`, else 0. ``quintile``: 0 to 4, the fifth of the
+    date's returns that it lies in, equal returns in the order of their symbols. ``return``: the return itself. Both
+    inequalities are strict.
 
     Raises
     ------
     WrongType
-        If the closes are not numbers.
+        If the prices are not numbers.
+    TrainingError
+        If opens are needed and not given.
     """
-    index = panel_index(close.index)
-    time = micros(index.get_level_values("date"))
-    codes, names = pd.factorize(index.get_level_values("symbol"))
-    codes = np.asarray(codes, np.int64)
-    prices = _numbers(close)
-    grid = np.unique(time) if sessions is None else np.asarray(sessions, np.int64)
-    slot = _slots(grid, time)
-    later = _rows_later(codes, slot, spec.horizon)
-    good = np.isfinite(prices) & (prices > 0)
-    last = np.full(len(names), -1, np.int64)
-    np.maximum.at(last, codes, slot)
-    reasons = {
-        "bad_close": ~good | ((later >= 0) & ~good[later]),
-        "off_session": slot < 0,
-        "not_yet": slot + spec.horizon > last[codes],
-        "no_bar": later < 0,
-        "jump": _crosses(time, later, codes, list(names), jumps or {}),
+    found = forward(close, spec, opens=opens, sessions=sessions, jumps=jumps)
+    value, lacking = _values(found, spec)
+    value = np.where(np.isnan(found.move), np.nan, value)
+    end = np.where(np.isnan(value), np.iinfo(np.int64).min, found.end)
+    gone = int((np.isnan(value) & ~np.isnan(found.move)).sum())
+    dropped = {**found.dropped, **({lacking: gone} if lacking else {})}
+    return TargetResult(Labels(pd.Series(value, found.index, name="label"), _instants(end, found.index)), dropped)
+
+
+def horizons_of(
+    close: pd.Series,
+    spec: TargetSpec,
+    horizons: Sequence[int],
+    *,
+    opens: pd.Series | None = None,
+    sessions: I8 | None = None,
+    jumps: Mapping[str, I8] | None = None,
+) -> dict[int, TargetResult]:
+    """Label every bar for several horizons, by horizon; a model of all of them is purged by the longest.
+
+    Raises
+    ------
+    TrainingError
+        If there is no horizon, or one twice.
+    """
+    if not horizons or len(set(horizons)) < len(horizons):
+        raise TrainingError(f"horizons: expected one or more, each once, were {list(horizons)}")
+    return {
+        horizon: labels_of(
+            close, spec.model_copy(update={"horizon": horizon}), opens=opens, sessions=sessions, jumps=jumps
+        )
+        for horizon in horizons
     }
-    labelled, dropped = np.ones(len(index), bool), {}
-    for reason, rows in reasons.items():
-        dropped[reason] = int((labelled & rows).sum())
-        labelled &= ~rows
-    value, end = np.full(len(index), np.nan), np.full(len(index), np.iinfo(np.int64).min)
-    here, there = np.flatnonzero(labelled), later[labelled]
-    move = prices[there] / prices[here] - 1.0
-    value[here] = 1.0 + (move > spec.up + ROUNDING) - (move < spec.down - ROUNDING)
-    end[here] = time[there]
-    return TargetResult(Labels(pd.Series(value, index, name="label"), _instants(end, index)), dropped)
 
 
 def prepare_target(
@@ -100,7 +103,7 @@ def prepare_target(
     sessions: I8 | None = None,
     jumps: Mapping[str, I8] | None = None,
 ) -> pd.Series:
-    """Return the classes of `three_class` on the frame's own index: float64, NaN where there is no label.
+    """Return the labels of `labels_of` on the frame's own index: float64, NaN where there is no label.
 
     Raises
     ------
@@ -109,7 +112,8 @@ def prepare_target(
     """
     if close_col not in frame.columns:
         raise MissingColumns(f"a column {close_col!r}", f"{list(frame.columns)[:8]}", hint="name it with close_col=")
-    labels = three_class(frame[close_col], spec or TargetSpec(), sessions=sessions, jumps=jumps).labels
+    opens = frame["open"] if "open" in frame.columns else None
+    labels = labels_of(frame[close_col], spec or TargetSpec(), opens=opens, sessions=sessions, jumps=jumps).labels
     return pd.Series(labels.value.to_numpy(), frame.index, name="target")
 
 
@@ -147,39 +151,30 @@ def label_ends(index: pd.Index, horizon: int) -> pd.Series:
     return _instants(end, panel)
 
 
-def _numbers(close: pd.Series) -> F8:
-    try:
-        return np.asarray(close.to_numpy(np.float64, na_value=np.nan))
-    except (TypeError, ValueError) as error:
-        raise WrongType(f"closes as numbers in {str(close.name)!r}", f"{close.dtype}: {error}") from None
+def _values(found: Forward, spec: TargetSpec) -> tuple[F8, str]:
+    """Return a value for each bar, and the reason why some that have a return have none."""
+    move = found.move
+    if spec.kind == "return":
+        return move, ""
+    if spec.kind == "quintile":
+        return _fifths(found), "few_peers"
+    scale, lacking = (found.volatility, "no_volatility") if spec.unit == "volatility" else (np.ones(len(move)), "")
+    above = (move > spec.up * scale + ROUNDING).astype(np.float64)
+    below = (move < spec.down * scale - ROUNDING).astype(np.float64)
+    value = above if spec.kind == "binary" else 1.0 + above - below
+    return np.where(np.isnan(scale), np.nan, value), lacking
 
 
-def _slots(grid: I8, time: I8) -> I8:
-    """Return each time's position in the grid, -1 where it is not there."""
-    if not len(grid):
-        return np.full(len(time), -1, np.int64)
-    slot = np.searchsorted(grid, time)
-    found = grid[np.minimum(slot, len(grid) - 1)] == time
-    return np.asarray(np.where(found, slot, -1), np.int64)
-
-
-def _rows_later(codes: I8, slot: I8, horizon: int) -> I8:
-    """Return the row of the same symbol `horizon` slots later, -1 where there is none."""
-    width = int(slot.max(initial=0)) + horizon + 1
-    key = np.where(slot < 0, -1, codes * width + slot)
-    order = np.argsort(key, kind="stable")
-    rows = _slots(key[order], key + horizon)
-    return np.where((slot < 0) | (rows < 0), -1, order[rows] if len(order) else rows)
-
-
-def _crosses(time: I8, later: I8, codes: I8, names: list[str], jumps: Mapping[str, I8]) -> NDArray[np.bool_]:
-    crosses = np.zeros(len(time), bool)
-    for code, name in enumerate(names):
-        if name in jumps:
-            rows = np.flatnonzero((codes == code) & (later >= 0))
-            before, after = (np.searchsorted(jumps[name], time[at], side="right") for at in (rows, later[rows]))
-            crosses[rows] = after > before
-    return crosses
+def _fifths(found: Forward) -> F8:
+    time = micros(found.index.get_level_values("date"))
+    fifth = np.full(len(time), np.nan)
+    known = np.flatnonzero(~np.isnan(found.move))
+    symbols = pd.factorize(found.index.get_level_values("symbol"), sort=True)[0]
+    order = known[np.lexsort((symbols[known], found.move[known], time[known]))]
+    for rows in np.split(order, np.flatnonzero(np.diff(time[order])) + 1):
+        if len(rows) >= FEWEST_PEERS:
+            fifth[rows] = np.arange(len(rows)) * FIFTHS // len(rows)
+    return fifth
 
 
 def _instants(end: I8, index: pd.MultiIndex) -> pd.Series:

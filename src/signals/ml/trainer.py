@@ -19,7 +19,7 @@ from signals.ml.dataset import Dataset, make_dataset
 from signals.ml.fitting import FittedModel, OutOfFold, cores, fit_calibrated
 from signals.ml.manifest import DataOrigin
 from signals.ml.recipe import FeatureSet, Recipe
-from signals.ml.target import TargetResult, three_class
+from signals.ml.target import TargetResult, labels_of
 
 if TYPE_CHECKING:
     from signals.config import DataSettings, Settings
@@ -326,12 +326,12 @@ def _labels(columns: Sequence[BarColumns], recipe: Recipe, calendar: str) -> Tar
     dates = pd.DatetimeIndex(time.view("datetime64[us]"), tz="UTC")
     symbols = np.repeat([bars.symbol for bars in columns], [len(bars) for bars in columns])
     index = pd.MultiIndex.from_arrays([symbols, dates], names=["symbol", "date"])
-    close = pd.Series(np.concatenate([bars.values[:, 3] for bars in columns]), index)
+    opens, close = (pd.Series(np.concatenate([bars.values[:, place] for bars in columns]), index) for place in (0, 3))
     closes = TradingCalendar(calendar).closes
     # A horizon counts sessions where every bar is one, and bars where they lie within sessions.
     sessions = closes if np.isin(time, closes).all() else None
     jumps = {bars.symbol: bars.time[split_like_jumps(bars)] for bars in columns}
-    return three_class(close, recipe.target, sessions=sessions, jumps=jumps)
+    return labels_of(close, recipe.target, opens=opens, sessions=sessions, jumps=jumps)
 
 
 def _origin(

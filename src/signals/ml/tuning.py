@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from signals.errors import TrainingError
-from signals.ml.curves import FoldCurves
+from signals.ml.curves import STEP, FoldCurves
 from signals.ml.dataset import Dataset
 from signals.ml.fitting import inner_folds, require_trainable
 from signals.ml.recipe import Recipe, SearchSpec
@@ -29,8 +29,8 @@ __all__ = ["Tuned", "search", "tuned"]
 Progress = Callable[[int, int], None]
 """Called with the trials that are finished and their total."""
 
-_UNTRIED = 4
-_WARMUP = 20
+_UNTRIED = 3
+_WARMUP = 10
 """Random trials before the pruner speaks, and trees before it looks at one."""
 
 
@@ -124,8 +124,8 @@ def _objective(trial: optuna.Trial, spec: SearchSpec, curves: FoldCurves) -> flo
 
     def told(trees: int, loss: float, since: int) -> None:
         trial.report(loss, trees)
-        # A curve that has turned up above the best one will not win by the trees that it still has to grow.
-        if trial.should_prune() or (since >= spec.patience and loss > best):
+        # A curve that is above the best one and rises will not win by the trees that it still has to grow.
+        if trial.should_prune() or (since >= STEP and loss > best):
             raise optuna.TrialPruned
 
     curve = curves.run(params, rounds=spec.most_trees, patience=spec.patience, fewest=spec.fewest_trees, told=told)

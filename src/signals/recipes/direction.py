@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from signals.ml.recipe import (
     CalibrationSpec,
     EstimatorSpec,
+    FeatureSet,
     GateRule,
     Range,
     Recipe,
@@ -19,7 +20,7 @@ from signals.ml.recipe import (
 if TYPE_CHECKING:
     from signals.config import Settings
 
-__all__ = ["CONFIGURATIONS", "CONSERVATIVE", "DOCUMENTED", "NAME", "recipe"]
+__all__ = ["CONFIGURATIONS", "CONSERVATIVE", "DOCUMENTED", "NAME", "recipe", "search_space"]
 
 NAME = "direction"
 
@@ -75,17 +76,32 @@ _GATE = (
 
 def recipe(settings: Settings | None = None) -> Recipe:
     """Return the recipe as configured in `settings.ml`; None: the defaults."""
-    from signals.config import MLSettings
+    from signals.config import MLSettings, TrainingSettings
 
     ml = MLSettings() if settings is None else settings.ml
+    training = TrainingSettings() if settings is None else settings.training
     return Recipe(
         name=NAME,
-        target=TargetSpec(horizon=ml.prediction_horizon, up=ml.up_threshold, down=ml.down_threshold),
-        weights=WeightSpec(kind="balanced"),
-        estimator=EstimatorSpec(kind="xgboost", params={**ml.xgb_params.model_dump(), "max_bin": _BINS}),
+        target=TargetSpec(
+            horizon=ml.prediction_horizon,
+            up=ml.up_threshold,
+            down=ml.down_threshold,
+            unit=training.threshold_unit,
+            prices=training.label_prices,
+        ),
+        features=FeatureSet(market_wide=training.market_wide),
+        weights=WeightSpec(kind=training.class_weights),
+        estimator=EstimatorSpec(
+            kind="xgboost", params={**ml.xgb_params.model_dump(), "max_bin": _BINS, "device": training.device}
+        ),
         calibration=CalibrationSpec(method="bias_corrected_temperature"),
         min_rows=ml.min_training_samples,
         metrics=("log_loss", "accuracy", "ece", "rank_ic", "coverage"),
         primary="log_loss",
         gate=_GATE,
     )
+
+
+def search_space(settings: Settings) -> SearchSpec:
+    """Return what a search of parameters looks at, as configured in `settings.training`."""
+    return {"conservative": CONSERVATIVE, "documented": DOCUMENTED}[settings.training.search_space]

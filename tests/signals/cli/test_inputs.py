@@ -91,3 +91,18 @@ def test_a_command_on_the_same_bars_has_the_same_options() -> None:
     assert full.command("train") == (
         "vane train --data 'a b.csv' --stamped close --calendar 24/7 --tz Europe/Paris --market m.csv"
     )
+
+
+@pytest.mark.parametrize(("exchange", "hour"), [(None, 21), ("XLON", 16)])
+def test_market_series_close_with_their_own_exchange(
+    source: Source, monkeypatch: pytest.MonkeyPatch, exchange: str | None, hour: int
+) -> None:
+    if exchange:
+        monkeypatch.setenv("SA_DATA__MARKET_CALENDAR", exchange)
+    monkeypatch.setenv("SA_DATA__VOLATILITY", "OWN")
+    market = written("market.csv", [f"{name},{day}" for name in ("^GSPC", "OWN") for day in DAYS])
+    given = Source(source.data, "session", "XLON", market)
+    bars = read_inputs(given, None).bars()
+    closes = {name: bars[name][0].timestamp.strftime("%H:%M") for name in ("B", "^GSPC", "OWN")}
+    minutes = {16: "30", 21: "00"}[hour]
+    assert closes == {"B": "16:30", "^GSPC": f"{hour}:{minutes}", "OWN": f"{hour}:{int(minutes) + 15}"}

@@ -172,3 +172,9 @@ def test_selection_counts_configurations_and_earlier_attempts(
 def test_the_plan_says_that_windows_grow(capsys: pytest.CaptureFixture[str]) -> None:
     show_plan(recipe().model_copy(update={"split": SplitSpec(expanding=True)}))
     assert "train 24 months and all before, test 6, step 3" in capsys.readouterr().out
+
+
+def test_a_time_budget_without_a_search_is_wrong_usage(noise_csv: Path) -> None:
+    result = invoke("train", "--data", noise_csv, "--stamped", "session", "--seconds", "5")
+    assert result.exit_code == 2
+    assert "--trials" in result.output

@@ -134,7 +134,13 @@ def test_arrays_cannot_be_changed() -> None:
         NEW_YORK.closes[0] = 0
 
 
-def test_the_vix_closes_a_quarter_of_an_hour_later() -> None:
-    assert closing_delay("XNYS", "^VIX").total_seconds() == 900
+@pytest.mark.parametrize("name", ["^VIX", "VIX", "VIXCLS", "^VXN", "OWN"])
+def test_volatility_indices_close_a_quarter_of_an_hour_later(name: str) -> None:
+    assert closing_delay("XNYS", name, {"OWN"}).total_seconds() == 900
+    assert closing_delay("XLON", name, {"OWN"}).total_seconds() == 900
+    assert closing_delay("24/7", name, {"OWN"}).total_seconds() == 0
+
+
+def test_everything_else_closes_with_the_session() -> None:
     assert closing_delay("XNYS", "SPY").total_seconds() == 0
-    assert closing_delay("24/7", "^VIX").total_seconds() == 0
+    assert closing_delay("XNYS", "OWN").total_seconds() == 0

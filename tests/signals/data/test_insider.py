@@ -72,5 +72,50 @@ def test_rows_left_out_are_counted(parquet_file: Write, cells: dict[str, object]
 def test_no_real_trade_is_known_before_it_was_made(real_data: Path) -> None:
     facts = read_form4(real_data / "insider_form4.parquet").facts
     facts += read_form4(real_data / "insider_buys_2024.parquet", tz="America/New_York").facts
-    assert len(facts) == 1643 + 981
+    assert len(facts) == 1620 + 943
     assert all(fact.known_at.date() >= fact.transacted for fact in facts)
+
+
+def filing(number: str, day: int, owner: str, *rows: tuple[float, float], **cells: object) -> list[dict[str, object]]:
+    """Rows of one filing: shares, and shares owned after."""
+    filed = {"accession_number": number, "filing_date": datetime(2024, 6, day), "reporting_owner_cik": owner}  # noqa: DTZ001
+    return [ROW | filed | {"shares": shares, "shares_owned_following": owned} | cells for shares, owned in rows]
+
+
+def days(path: Path) -> list[tuple[int, float]]:
+    """Day of becoming known, and shares, of every fact."""
+    return [(fact.known_at.day, -fact.shares) for fact in read_form4(path).facts]
+
+
+def test_an_amendment_adds_only_what_was_not_filed_before(parquet_file: Write) -> None:
+    first = filing("1", 4, "A", (100, 900), (50, 850))
+    again = filing("2", 10, "A", (100, 900), (50, 850), (25, 825))
+    assert days(parquet_file(again + first)) == [(5, 100), (5, 50), (11, 25)]
+    assert read_form4(parquet_file(again + first)).left_out == {"filed before, or by another owner": 2}
+
+
+def test_until_it_is_amended_a_filing_stands(parquet_file: Write) -> None:
+    alone = read_form4(parquet_file(filing("1", 4, "A", (100, 900)))).facts
+    both = read_form4(parquet_file(filing("1", 4, "A", (100, 900)) + filing("2", 10, "A", (100, 900)))).facts
+    assert alone == both
+
+
+def test_what_several_own_together_is_sold_once(parquet_file: Write) -> None:
+    assert days(parquet_file(filing("1", 4, "A", (100, 900)) + filing("1", 4, "B", (100, 900)))) == [(5, 100)]
+    assert days(parquet_file(filing("1", 4, "A", (100, 900)) + filing("2", 4, "B", (100, 900)))) == [(5, 100)]
+
+
+def test_equal_sales_of_two_owners_are_two(parquet_file: Write) -> None:
+    assert days(parquet_file(filing("1", 4, "A", (100, 900)) + filing("2", 4, "B", (100, 300)))) == [(5, 100), (5, 100)]
+
+
+def test_equal_lines_of_one_filing_are_as_many_sales(parquet_file: Write) -> None:
+    assert days(parquet_file(filing("1", 4, "A", (100, 900), (100, 800)))) == [(5, 100), (5, 100)]
+    twice = filing("1", 4, "A", (100, 900), (100, 800)) + filing("2", 10, "A", (100, 900), (100, 800), (100, 700))
+    assert days(parquet_file(twice)) == [(5, 100), (5, 100), (11, 100)]
+
+
+def test_without_owners_what_is_held_tells_apart(parquet_file: Write) -> None:
+    later = {"filing_datetime": datetime(2024, 11, 4, 18, 0)}  # noqa: DTZ001
+    rows = [TIMED | {"owned": 900}, TIMED | later | {"owned": 900}, TIMED | later | {"owned": 300}]
+    assert [fact.known_at.day for fact in read_form4(parquet_file(rows), tz="America/New_York").facts] == [1, 4]

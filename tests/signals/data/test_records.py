@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import numpy as np
@@ -133,3 +133,10 @@ def test_a_median_may_be_missing_but_not_infinite() -> None:
     SectorMedian("Energy", AT, pe=10.0)
     with pytest.raises(NotFinite, match="a finite pb"):
         SectorMedian("Energy", AT, pe=10.0, pb=float("inf"))
+
+
+def test_a_figure_is_on_the_share_basis_of_its_filing() -> None:
+    untold = Fundamental("A", AT, "Assets", "USD", None, date(2023, 12, 31), 1.0)
+    assert untold.reported == AT
+    assert replace(untold, filed=date(2024, 1, 1)).reported.date() == date(2024, 1, 1)
+    assert replace(untold, filed=date(2024, 1, 2)).reported == AT  # known before that day was over

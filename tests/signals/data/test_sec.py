@@ -27,6 +27,7 @@ def rows(**cells: object) -> list[dict[str, object]]:
 def test_a_filing_is_known_at_the_next_open(parquet_file: Write) -> None:
     (fact,) = read_company_facts(parquet_file([ROW])).facts
     assert fact.known_at == datetime(2013, 1, 25, 14, 30, tzinfo=UTC)
+    assert fact.filed == date(2013, 1, 24)
     assert (fact.start, fact.end, fact.days, fact.value) == (date(2012, 9, 30), date(2012, 12, 29), 91, 13_078e6)
 
 

@@ -13,10 +13,11 @@ from structlog.testing import capture_logs
 
 from signals.data.calendar import TradingCalendar
 from signals.data.records import F8, I8, ActionKind, Adjusted, CorporateAction, Fundamental, SectorMedian, to_micros
+from signals.data.sec import read_company_facts
 from signals.features.batch import FactFeatures, SymbolFacts
-from signals.features.concepts import NET_INCOME
+from signals.features.concepts import DEPRECIATION, NET_INCOME, REVENUE
 from signals.features.fundamental import FEATURES, SECTORS, WIDTH, FundamentalFacts, features
-from signals.features.point_in_time import F4
+from signals.features.point_in_time import DAY, F4
 from signals.features.share_basis import ShareBasis, say_once
 
 CALENDAR = TradingCalendar("XNYS")
@@ -187,6 +188,17 @@ def test_twelve_months_are_year_plus_interim_less_interim_before() -> None:
     assert column(compute(inputs(facts, (99, 100), (20, 20))), "roe") == pytest.approx([0.4, 0.5])
 
 
+@pytest.mark.parametrize("weeks", [12, 16, 24, 28, 36, 40])
+def test_twelve_months_of_a_company_without_quarters_of_three_months(weeks: int) -> None:
+    days = 7 * weeks
+    facts = (
+        *COMPANY,
+        fact("NetIncomeLoss", 90.0, known=300, end=days, days=days),
+        fact("NetIncomeLoss", 40.0, known=300, end=days - 365, days=days),
+    )
+    assert column(compute(inputs(facts, (299, 300), (20, 20))), "roe") == pytest.approx([0.4, 0.5])
+
+
 def test_twelve_months_across_a_split_are_on_one_share_basis() -> None:
     unit = "USD/shares"
     facts = (
@@ -215,7 +227,9 @@ def test_earnings_a_share_of_an_older_year_do_not_stand_in() -> None:
 
 def test_revenue_under_its_older_name() -> None:
     facts = (year("SalesRevenueNet", 500.0), year("Revenues", 400.0, end=-365, known=-335))
-    assert one("revenue_growth", inputs(facts)) == pytest.approx(0.25)
+    assert np.isnan(one("revenue_growth", inputs(facts)))  # nothing says that they are one quantity
+    compared = year("SalesRevenueNet", 400.0, end=-365)
+    assert one("revenue_growth", inputs((*facts, compared))) == pytest.approx(0.25)
 
 
 def test_first_name_wins_within_a_filing() -> None:
@@ -363,6 +377,24 @@ def test_figures_filed_after_a_split_are_on_the_new_basis() -> None:
     assert column(compute(given_), "ps") == pytest.approx([2.0, 2.0])
 
 
+@pytest.mark.parametrize("effective", [0, 4, 13.5], ids=["midnight UTC", "midnight New York", "open"])
+@pytest.mark.parametrize(("filed", "shares"), [(date(2024, 6, 7), 1e9), (date(2024, 6, 10), 1e8)])
+def test_filed_on_the_eve_of_a_split_is_in_old_shares(effective: float, filed: date, shares: float) -> None:
+    """What is filed on a Friday becomes known at Monday's open, when the split takes effect."""
+    monday = datetime(2024, 6, 10, tzinfo=UTC)
+    opened, begun = monday + timedelta(hours=13.5), monday + timedelta(hours=effective)
+    action = CorporateAction("A", monday - timedelta(days=19), ActionKind.SPLIT, effective=begun, ratio=10.0)
+    sheet_, year_ = date(2024, 6, 3), date(2023, 6, 4)
+    facts = (
+        Fundamental("A", opened, "EntityCommonStockSharesOutstanding", "shares", None, sheet_, 1e8, filed),
+        Fundamental("A", opened, "EarningsPerShareDiluted", "USD/shares", year_, sheet_, 30.0, filed),
+        Fundamental("A", opened, "StockholdersEquity", "USD", None, sheet_, 1e9, filed),
+    )
+    given_ = replace(inputs(facts, close=(15.0,), actions=(action,)), time=np.array([to_micros(monday) + DAY]))
+    assert one("pb", given_) == pytest.approx(15.0 * shares / 1e9)
+    assert one("pe", given_) == pytest.approx(15.0 / (30.0 * 1e8 / shares))
+
+
 CONCEPTS = [(known.concept, known.unit) for known in COMPANY]
 RANDOM_FACT = st.builds(
     lambda named, value, known, year_, quarters, days: fact(
@@ -508,3 +540,23 @@ def test_apple_twelve_months_by_hand(apple: FactInputs) -> None:
     assert held.trailing(NET_INCOME).at(time).tolist() == [value * 1e6 for value in income]
     before = [25_922 + 24_686 - 11_991, 25_922 + 33_510 - 19_299, 41_733, 41_733 + 13_078 - 13_064]
     assert held.year_before(NET_INCOME).at(time).tolist() == [value * 1e6 for value in before]
+
+
+@pytest.mark.real_data
+def test_depreciation_of_apple_is_that_of_its_cash_flow_statement(real_data: Path) -> None:
+    table = read_company_facts(real_data / "sec_companyfacts.parquet", symbols=["AAPL"])
+    held = FundamentalFacts(table.facts, ShareBasis.of((), Adjusted.NONE), CALENDAR)
+    days = [datetime(2017, 11, 6, 21, tzinfo=UTC), datetime(2018, 2, 5, 21, tzinfo=UTC)]
+    time = np.array([to_micros(day) for day in days])
+    # Millions: year 2017; and the quarters to December. A note has depreciation alone, 8,200.
+    assert held.trailing(DEPRECIATION).at(time).tolist() == [10_157e6, (10_157 + 2_745 - 2_987) * 1e6]
+
+
+@pytest.mark.real_data
+def test_revenue_of_nvidia_does_not_wait_for_the_annual_report(real_data: Path) -> None:
+    """Years stand under one name, quarters under another; both gave one figure for the same year or quarter."""
+    table = read_company_facts(real_data / "sec_companyfacts.parquet", symbols=["NVDA"])
+    held = FundamentalFacts(table.facts, ShareBasis.of((), Adjusted.NONE), CALENDAR)
+    time = np.array([to_micros(datetime(2020, 8, 20, 21, tzinfo=UTC))])
+    # Millions: the year to January 2020, and the halves to July.
+    assert held.trailing(REVENUE).at(time).tolist() == [(10_918 + 6_946 - 4_799) * 1e6]

@@ -25,6 +25,7 @@ from signals.data.records import (
     from_micros,
 )
 from signals.features.batch import F4, FACTS, FactFeatures, SymbolFacts, compute
+from signals.features.catalog import CATALOGUE
 from signals.features.facts import inputs_of
 from signals.features.live import LiveFeatures, Rows
 from strategy.bars import OHLCV
@@ -286,3 +287,40 @@ def test_a_symbol_that_seldom_trades_restarts_like_the_batch(
     view = live()
     view._warmup = 60
     assert same(view.update(Slice(now.timestamp, {"AAA": now}), data).values, batch[row:])
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_a_reference_that_splits_is_the_batch(
+    columns: tuple[BarColumns, ...], calendar: TradingCalendar, same: Same, loaded: bool
+) -> None:
+    values = columns[1].values.copy()
+    values[620:, :4] /= 2
+    market = BarColumns("SPY", columns[1].time, values)
+    effective = from_micros(int(market.time[620])) - timedelta(hours=5)
+    action = CorporateAction("SPY", effective - timedelta(days=9), ActionKind.SPLIT, effective, 2.0)
+    whole = [columns[0], market, *columns[2:]]
+    provider = InMemoryProvider(whole, [action], adjusted=Adjusted.NONE)
+    batch = compute(inputs_of(provider, "AAA", SETTINGS), calendar)
+    given = provider if loaded else InMemoryProvider(whole, adjusted=Adjusted.NONE)
+    view, feed = live(given), Feed(whole)
+    for row in range(600, 640):
+        if row == 610 and not loaded:
+            given.load([], [action])
+        found = feed.update(view, row).values
+        assert same(found[0], batch[row])
+
+
+def test_holes_of_a_symbol_change_nothing_that_is_market_wide(
+    columns: tuple[BarColumns, ...], calendar: TradingCalendar, same: Same
+) -> None:
+    gone = [605, 610, 611, 622]
+    holed = BarColumns("AAA", np.delete(columns[0].time, gone), np.delete(columns[0].values, gone, axis=0))
+    whole, some = (
+        compute(inputs_of(InMemoryProvider([own, *columns[1:]]), "AAA", SETTINGS), calendar)
+        for own in (columns[0], holed)
+    )
+    wide = [place for place, feature in enumerate(CATALOGUE) if feature.market_wide]
+    assert same(some[:, wide], np.delete(whole, gone, axis=0)[:, wide])
+    view, feed = live(), Feed([holed, *columns[1:]])
+    for row in range(600, 630):
+        assert same(feed.update(view, row).values[0], some[row])

@@ -38,7 +38,7 @@ def test_every_point_is_a_model_of_so_many_trees(
                 **{**small_recipe.estimator.params, **PARAMS, "n_estimators": trees, "seed_per_iteration": True},
                 tree_method="hist", base_score=0.5, random_state=0, n_jobs=1,
             )  # fmt: skip
-            model.fit(train.x, train.y.astype(int), sample_weight=class_weights(train.y, "balanced"))
+            model.fit(train.x, train.y.astype(int), sample_weight=class_weights(train.y, small_recipe.weights.kind))
             losses.append(log_loss(model.predict_proba(test.x).astype(np.float64), test.y, test.timestamps))
         assert curve.losses[trees - 1] == pytest.approx(np.mean(losses), abs=2e-6)
 
@@ -80,4 +80,5 @@ def test_what_it_is_told_to_raise_ends_the_run(curves: FoldCurves) -> None:
     with pytest.raises(KeyboardInterrupt):
         curves.run(PARAMS, rounds=100, patience=100, told=told)
     assert [trees for trees, _ in seen] == [10, 20]
-    assert seen[1][1] <= seen[0][1]
+    losses = curves.run(PARAMS, rounds=20, patience=100).losses
+    assert [loss for _, loss in seen] == [losses[9], losses[19]]

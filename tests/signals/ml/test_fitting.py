@@ -97,8 +97,10 @@ def test_calibration_lowers_the_loss_on_new_rows(small_recipe: Recipe, planted_d
 
 def test_weights_none_fits_all_rows_alike(small_recipe: Recipe, planted_data: Dataset) -> None:
     rare = planted_data.take(np.flatnonzero((planted_data.y != 2) | (np.arange(len(planted_data)) % 8 == 0)))
-    plain = small_recipe.model_copy(update={"weights": WeightSpec(kind="none"), "calibration": None})
-    unweighted, balanced = (fit_calibrated(each, rare, threads=1) for each in (plain, small_recipe))
+    unweighted, balanced = (
+        fit_calibrated(small_recipe.model_copy(update={"weights": WeightSpec(kind=kind)}), rare, threads=1)
+        for kind in ("none", "balanced")
+    )
     assert unweighted.predict_raw(rare.x)[:, 2].mean() < balanced.predict_raw(rare.x)[:, 2].mean() - 0.05
 
 

@@ -20,7 +20,7 @@ from signals.ml.fitting import fit_calibrated
 from signals.ml.gate import Gate
 from signals.ml.recipe import EstimatorSpec, Recipe
 from signals.ml.splits import WalkForward
-from signals.ml.target import three_class
+from signals.ml.target import labels_of
 from signals.ml.validation import evaluate, pooled
 from signals.recipes.direction import recipe
 
@@ -69,7 +69,7 @@ def market(seed: int, strength: float, *, symbols: int, common: float) -> tuple[
 
 def rows(seed: int, strength: float, *, symbols: int, common: float = 0.1) -> Dataset:
     features, close = market(seed, strength, symbols=symbols, common=common)
-    return make_dataset(features, three_class(close, SMALL.target).labels)
+    return make_dataset(features, labels_of(close, SMALL.target).labels)
 
 
 def permuted(data: Dataset, seed: int, symbols: int) -> Dataset:

@@ -112,10 +112,10 @@ def test_features_are_the_recipes(data: Dataset, small: Recipe) -> None:
 
 
 def test_no_names_mean_all_model_features(trainer: Trainer, settings: Settings) -> None:
-    whole = trainer.dataset(recipe(settings), PROVIDER, SYMBOLS, END)
-    assert tuple(whole.X.columns) == model_features()
-    narrow = recipe(settings).model_copy(update={"features": FeatureSet(market_wide=False)})
-    assert tuple(trainer.dataset(narrow, PROVIDER, SYMBOLS, END).X.columns) == model_features(market_wide=False)
+    narrow = trainer.dataset(recipe(settings), PROVIDER, SYMBOLS, END)
+    assert tuple(narrow.X.columns) == model_features(market_wide=False)
+    wide = recipe(settings).model_copy(update={"features": FeatureSet(market_wide=True)})
+    assert tuple(trainer.dataset(wide, PROVIDER, SYMBOLS, END).X.columns) == model_features()
 
 
 def test_order_of_symbols_does_not_matter(trainer: Trainer, small: Recipe, data: Dataset) -> None:

@@ -17,7 +17,7 @@ from signals.ml.dataset import F4, Dataset, make_dataset
 from signals.ml.gate import Gate
 from signals.ml.recipe import EstimatorSpec, GateRule, Recipe, SplitSpec, TargetSpec
 from signals.ml.splits import WalkForward
-from signals.ml.target import TargetResult, three_class
+from signals.ml.target import TargetResult, labels_of
 from signals.ml.validation import WalkForwardValidator, WindowResult, evaluate, pooled
 from signals.ml.windows import newest
 
@@ -85,7 +85,7 @@ def market(seed: int, drift: float = 0.0, symbols: int = 8, days: int = 1300) ->
     past = pd.DataFrame(moves).rolling(20).std().to_numpy()
     columns = {"signal": signal, "hist_vol_20": past, "latent": log_vol, "noise": rng.normal(size=shape)}
     frame = pd.DataFrame({name: each.T.ravel() for name, each in columns.items()}, index)
-    return frame, three_class(pd.Series(close.T.ravel(), index), RECIPE.target)
+    return frame, labels_of(pd.Series(close.T.ravel(), index), RECIPE.target)
 
 
 @pytest.fixture(scope="module")

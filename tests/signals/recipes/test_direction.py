@@ -17,7 +17,8 @@ def test_defaults_are_those_of_the_settings() -> None:
     assert made.name == "direction"
     assert (made.target.horizon, made.target.up, made.target.down) == (5, 0.01, -0.01)
     assert made.min_rows == 500
-    assert made.weights.kind == "balanced"
+    assert made.weights.kind == "none"
+    assert not made.features.market_wide
     assert made.embargo == 5
 
 
