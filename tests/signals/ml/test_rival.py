@@ -86,7 +86,7 @@ def test_another_recipe_is_fitted_anew_on_the_candidates_windows(
     early: ModelBundle, small_recipe: Recipe, planted_data: Dataset
 ) -> None:
     refit = Refit()
-    other = small_recipe.model_copy(update={"weights": WeightSpec(kind="none"), "split": SplitSpec(train_months=6)})
+    other = small_recipe.model_copy(update={"weights": WeightSpec(kind="balanced"), "split": SplitSpec(train_months=6)})
     found = rival_record(told(early, other), small_recipe, planted_data, refit)
     assert (found.dates, found.losses) == (REFITTED.dates, REFITTED.losses)
     assert found.source == "its recipe fitted anew at the start of each window"
