@@ -93,18 +93,18 @@ def train(
     trials: Annotated[
         int, typer.Option(min=0, help="Parameter sets to try in each window, on inner folds of its training rows.")
     ] = 0,
-    seconds: Annotated[
-        float | None,
-        typer.Option(
-            min=1, help="With --trials: stop a window's search after so long. Another run may choose otherwise."
-        ),
-    ] = None,
     selection: Annotated[
         bool,
         typer.Option(
             "--selection", help="Refit 24 fixed configurations in every window: how much is luck of choosing."
         ),
     ] = False,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            min=1, help="With --trials: stop a window's search after so long. Another run may choose otherwise."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train on your bars, judge out of sample, register, and promote if the gate lets it pass.

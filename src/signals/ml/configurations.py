@@ -17,6 +17,7 @@ from signals.ml.baselines import class_frequencies
 from signals.ml.calibration import ConfidenceCalibrator
 from signals.ml.curves import fold_matrices
 from signals.ml.dataset import Dataset
+from signals.ml.device import require_device
 from signals.ml.estimators import native_params
 from signals.ml.fitting import inner_folds, require_trainable
 from signals.ml.metrics import by_date, log_loss_rows
@@ -194,6 +195,7 @@ class _WindowFits:
         """Return the calibrated probabilities of the test rows, shape (n, 3)."""
         rounds, params = native_params(recipe.estimator.params)
         native = {**params, "seed": self._seed, "nthread": 1}
+        require_device(native["device"])
         with ThreadPoolExecutor(self._threads) as pool:
             raw, *earlier = pool.map(lambda pair: _predicted(native, rounds, *pair), self._matrices)
         calibrator = ConfidenceCalibrator(self._method)
