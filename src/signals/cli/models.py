@@ -13,6 +13,7 @@ from rich.text import Text
 
 from signals.cli.common import AsJson, console, emit_json, errors
 from signals.cli.models_history import as_of, history
+from signals.cli.models_reproduce import reproduce
 from signals.errors import BundleError, RegistryError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ __all__ = ["app"]
 app = typer.Typer(no_args_is_help=True, help="List, inspect, promote, roll back and verify models.")
 app.command()(history)
 app.command("as-of")(as_of)
+app.command()(reproduce)
 
 _COUNTS = ("rows", "dates", "windows", "windows_skipped")
 _SHARES = ("accuracy", "coverage")
