@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from signals.ml.dataset import Dataset, class_weights
 from signals.ml.estimators import Estimator, make
 from signals.ml.recipe import Recipe
 from signals.ml.splits import Split, TimeOrderedFolds
+from strategy.signal import canonical_json
 
 __all__ = ["FittedModel", "OutOfFold", "cores", "fit_calibrated", "inner_folds", "require_trainable"]
 
@@ -48,6 +50,14 @@ class FittedModel:
     calibrator: ConfidenceCalibrator
     out_of_fold: OutOfFold | None
     params: Mapping[str, int | float | str]
+
+    @property
+    def sha256(self) -> str:
+        """Hash (hex) of the estimator's files and the calibrator's parameters: equal for the same model."""
+        digest = hashlib.sha256(canonical_json(self.calibrator.to_json()).encode())
+        for name, content in sorted(self.estimator.files().items()):
+            digest.update(name.encode() + b"\0" + content)
+        return digest.hexdigest()
 
     def predict_raw(self, X: F4) -> F8:
         """Return uncalibrated probabilities DOWN, FLAT, UP, shape (n, 3)."""

@@ -16,10 +16,12 @@ from signals.ml.baselines import class_frequencies, volatility_table
 from signals.ml.dataset import F4, Dataset, make_dataset
 from signals.ml.gate import Gate
 from signals.ml.recipe import EstimatorSpec, GateRule, Recipe, SplitSpec, TargetSpec
+from signals.ml.returns import Closes
 from signals.ml.splits import WalkForward
 from signals.ml.target import TargetResult, three_class
 from signals.ml.validation import WalkForwardValidator, WindowResult, evaluate, pooled
-from signals.ml.windows import newest
+from signals.ml.windows import newest, pooled_returns
+from strategy.backtest.execution import Execution
 
 RULES = (
     GateRule(metric="skill_frequencies_lower", op=">", bound=0.0),
@@ -199,6 +201,8 @@ def test_figures_equal_metrics_on_the_test_rows(
         "log_loss_direction_volatility": metrics.log_loss_direction(by_volatility, y, t),
         "ece": metrics.ece(p, y, t),
         "ece_raw": metrics.ece(model.predict_raw(test.x), y, t),
+        **dict(zip(("ece_down", "ece_flat", "ece_up"), metrics.classwise_ece(p, y, t), strict=True)),
+        "ece_classwise": sum(metrics.classwise_ece(p, y, t)) / 3,
         "rank_ic": metrics.rank_ic(p, y, t),
         "coverage": metrics.coverage(p, t, threshold=0.55),
     }
@@ -234,6 +238,64 @@ def test_pooled_holds_every_date_once_by_the_newest_model(results: list[WindowRe
         expected = sorted(row for start, row in said if start == last)
         assert sorted(map(tuple, record.calibrated[record.timestamps == time])) == expected
     assert len(np.unique(record.timestamps)) == len(by_hand)
+
+
+def prices(frame: pd.DataFrame) -> pd.Series:
+    """Return closes that rise by as much as `signal` says, five sessions long, so that a buy of it earns."""
+    move = frame["signal"].groupby(level="symbol").shift(1).fillna(0.0)
+    return 100 * np.exp((0.002 * move).groupby(level="symbol").cumsum())
+
+
+def test_rank_ic_is_against_the_forward_return(planted: tuple[pd.DataFrame, TargetResult]) -> None:
+    frame, target = planted
+    close = prices(frame)
+    found = WalkForwardValidator(RECIPE, Fitter()).run(frame, target.labels.value, 24, 6, 12, close=close)
+    record = found[0].out_of_sample
+    assert record is not None
+    ahead = (close.groupby(level="symbol").shift(-HORIZON) / close - 1).swaplevel().sort_index()
+    dates = pd.DatetimeIndex(record.timestamps.view("datetime64[us]"), tz="UTC")
+    expected = ahead[ahead.index.get_level_values("date").isin(dates)]
+    np.testing.assert_array_equal(record.forward, expected.to_numpy())
+    assert found[0]["rank_ic"] == metrics.rank_ic(record.calibrated, expected.to_numpy(), record.timestamps) > 0.3
+
+
+def test_sharpe_is_that_of_the_signals_after_costs(planted: tuple[pd.DataFrame, TargetResult]) -> None:
+    frame, target = planted
+    close = prices(frame)
+    made = [
+        WalkForwardValidator(RECIPE, Fitter(), confidence_threshold=threshold, cost_bps=cost).run(
+            frame, target.labels.value, 24, 6, 6, close=close
+        )
+        for threshold, cost in ((0.5, 0.0), (0.5, 20.0), (0.99, 0.0))
+    ]
+    free, dear, silent = (pooled(found).figures for found in made)
+    assert free["sharpe"] > dear["sharpe"]
+    assert free["sharpe"] > 1
+    assert free["trade_dates"] == sum(result["trade_dates"] for result in made[0]) > 30
+    assert math.isnan(silent["sharpe"])
+    assert silent["trade_dates"] == 0
+    assert made[2][0].to_json()["sharpe"] is None
+
+
+def test_pooled_returns_hold_every_day_once(planted: tuple[pd.DataFrame, TargetResult]) -> None:
+    frame, target = planted
+    validator = WalkForwardValidator(RECIPE, Fitter(), confidence_threshold=0.5)
+    overlapping = validator.run(frame, target.labels.value, 24, 6, 3, close=prices(frame))
+    earned = pooled_returns(overlapping)
+    assert (np.diff(earned.days) > 0).all()
+    record = newest(overlapping)
+    whole = Closes.of_series(prices(frame))
+    spoke = (record.calibrated.argmax(axis=1) != 1) & (record.calibrated.max(axis=1) > 0.5)
+    assert earned.trade_dates == len(np.unique(record.timestamps[spoke]))
+    again = replace(record, closes=whole).net_returns(0.5, HORIZON, Execution().cost_rate)
+    np.testing.assert_array_equal(earned.values, again.values)
+    assert earned.sharpe == pooled(overlapping).figures["sharpe"]
+
+
+def test_closes_on_another_index_are_refused(planted: tuple[pd.DataFrame, TargetResult]) -> None:
+    frame, target = planted
+    with pytest.raises(MisalignedTarget, match="features and close"):
+        WalkForwardValidator(RECIPE, Fitter()).run(frame, target.labels.value, close=prices(frame).iloc[1:])
 
 
 def test_evidence_counts_dates_and_windows(results: list[WindowResult]) -> None:
