@@ -25,6 +25,7 @@ __all__ = [
     "PostgresSettings",
     "RedisSettings",
     "Settings",
+    "TrainingSettings",
     "XGBParams",
     "load_settings",
     "settings_path",
@@ -84,6 +85,17 @@ class ModelSettings(_Section):
 
     dir: Path = Path("models")
     store: Literal["files", "postgres"] = "files"
+
+
+class TrainingSettings(_Section):
+    """Where walk-forward windows are fitted.
+
+    `jobs` is the number of processes on this machine (None: one a core); `dask` the address of a scheduler whose
+    workers fit them instead.
+    """
+
+    jobs: Annotated[int, Field(ge=1)] | None = None
+    dask: str | None = None
 
 
 class EventSettings(_Section):
@@ -171,6 +183,7 @@ class Settings(BaseSettings):
     ml: MLSettings = MLSettings()
     data: DataSettings = DataSettings()
     models: ModelSettings = ModelSettings()
+    training: TrainingSettings = TrainingSettings()
     events: EventSettings = EventSettings()
     redis: RedisSettings = RedisSettings()
     postgres: PostgresSettings = PostgresSettings()

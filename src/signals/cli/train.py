@@ -7,7 +7,7 @@ import shlex
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -86,6 +86,12 @@ def train(
     trials: Annotated[
         int, typer.Option(min=0, help="Parameter sets to try in each window, on inner folds of its training rows.")
     ] = 0,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Windows fitted at a time, one a process.", show_default="one a core")
+    ] = None,
+    dask: Annotated[
+        str | None, typer.Option(help="Fit them on the workers of a dask scheduler, tcp://host:8786.", show_default=False)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train on your bars, judge out of sample, register, and promote if the gate lets it pass.
@@ -97,6 +103,9 @@ def train(
     asked, choice = parse_time(until, "--until"), chosen_symbols(symbols)
     source = Source(data, stamped, calendar, market, tz)
     inputs = read_inputs(source, choice)
+    named = {name: value for name, value in (("jobs", jobs), ("dask", dask)) if value is not None}
+    training = inputs.settings.training.model_copy(update=named)
+    inputs = replace(inputs, settings=inputs.settings.model_copy(update={"training": training}))
     chosen, end = recipe(inputs.settings), asked or inputs.end
     if trials:
         chosen = chosen.model_copy(update={"search": CONSERVATIVE.model_copy(update={"trials": trials})})
@@ -222,8 +231,10 @@ def _trained(inputs: Inputs, recipe: Recipe, until: datetime, progress: Progress
     from signals.data.records import to_micros
     from signals.feature_store import FeatureStore
     from signals.ml.trainer import Trainer
+    from signals.ml.workers import Workers
 
-    trainer = Trainer(FeatureStore(inputs.settings), inputs.settings)
+    workers = Workers(inputs.settings.training.jobs, inputs.settings.training.dask)
+    trainer = Trainer(FeatureStore(inputs.settings), inputs.settings, workers=workers)
     # A symbol that was not listed yet has nothing to teach.
     known = [name for name in inputs.universe if inputs.provider.columns(name).time[0] <= to_micros(until)]
     return trainer.run(recipe, trainer.dataset(recipe, inputs.provider, known, until), until, progress)

@@ -167,7 +167,7 @@ def net_returns(
     earned = (held[:-1] * _moves(span.values)).sum(axis=1) - costs[:-1]
     earned[-1:] -= costs[-1]
     days, inverse = np.unique(_days(span.sessions[1:]), return_inverse=True)
-    return DailyReturns(days, np.bincount(inverse, earned, minlength=len(days)), trade_dates)
+    return DailyReturns(days, np.bincount(inverse, earned, minlength=len(days)).astype(np.float64), trade_dates)
 
 
 def _priced(prices: F8) -> F8:

@@ -170,6 +170,7 @@ class WalkForwardValidator:
         tasks = self._tasks(data, splits, threads)
         window = partial(_window, recipe=self.recipe, threshold=self.confidence_threshold, cost_bps=self.cost_bps)
         found: dict[int, WindowResult] = {}
+        made: Iterator[tuple[int, WindowResult]]
         if self.workers.here(len(splits)):
             made = enumerate(window(data, task) for task in tasks)
         else:

@@ -61,10 +61,10 @@ class OutOfSample:
     @classmethod
     def concatenated(cls, parts: Sequence[OutOfSample]) -> OutOfSample:
         """Return the rows of all parts of one dataset, one after another."""
-        none = np.empty(0, np.int64)
-        held = [cls(none, np.empty(0), *(np.empty((0, 3)) for _ in range(4)), none, np.empty(0)), *parts]
-        arrays = (np.concatenate([getattr(part, name) for part in held]) for name in _ARRAYS)
-        return cls(*arrays, Closes.joined([part.closes for part in parts if part.closes is not None]))
+        none, blank, table = np.empty(0, np.int64), np.empty(0), np.empty((0, 3))
+        empty = cls(none, blank, table, table, table, table, none, blank)
+        arrays = {name: np.concatenate([getattr(part, name) for part in (empty, *parts)]) for name in _ARRAYS}
+        return cls(**arrays, closes=Closes.joined([part.closes for part in parts if part.closes is not None]))
 
     def net_returns(self, threshold: float, horizon: int, cost: float) -> DailyReturns:
         """Return what the calibrated model's signals earned, by day; of nothing, where there are no closes."""
