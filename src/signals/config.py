@@ -95,7 +95,7 @@ class TrainingSettings(_Section):
     """
 
     jobs: Annotated[int, Field(ge=1)] | None = None
-    dask: str | None = None
+    dask: Annotated[str, Field(min_length=1)] | None = None
 
 
 class EventSettings(_Section):

@@ -41,7 +41,7 @@ __all__ = ["Trained", "require_history", "stage_progress", "train", "train_and_r
 
 _STAGES = {
     "features": "features by symbol",
-    "trials": "trials of a window",
+    "trials": "trials",
     "validate": "walk-forward windows",
     "fit": "final fit",
 }
@@ -90,7 +90,8 @@ def train(
         int | None, typer.Option(min=1, help="Windows fitted at a time, one a process.", show_default="one a core")
     ] = None,
     dask: Annotated[
-        str | None, typer.Option(help="Fit them on the workers of a dask scheduler, tcp://host:8786.", show_default=False)
+        str | None,
+        typer.Option(help="Fit them on the workers of a dask scheduler, tcp://host:8786.", show_default=False),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -103,9 +104,9 @@ def train(
     asked, choice = parse_time(until, "--until"), chosen_symbols(symbols)
     source = Source(data, stamped, calendar, market, tz)
     inputs = read_inputs(source, choice)
-    named = {name: value for name, value in (("jobs", jobs), ("dask", dask)) if value is not None}
-    training = inputs.settings.training.model_copy(update=named)
-    inputs = replace(inputs, settings=inputs.settings.model_copy(update={"training": training}))
+    if jobs or dask:
+        training = inputs.settings.training.model_copy(update={"jobs": jobs, "dask": dask})
+        inputs = replace(inputs, settings=inputs.settings.model_copy(update={"training": training}))
     chosen, end = recipe(inputs.settings), asked or inputs.end
     if trials:
         chosen = chosen.model_copy(update={"search": CONSERVATIVE.model_copy(update={"trials": trials})})

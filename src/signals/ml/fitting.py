@@ -20,7 +20,7 @@ from signals.ml.recipe import Recipe
 from signals.ml.splits import Split, TimeOrderedFolds
 from strategy.signal import canonical_json
 
-__all__ = ["FittedModel", "OutOfFold", "cores", "fit_calibrated", "inner_folds", "require_trainable"]
+__all__ = ["FittedModel", "OutOfFold", "cores", "fit_calibrated", "inner_folds", "require_finite", "require_trainable"]
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,12 @@ def require_trainable(recipe: Recipe, data: Dataset) -> None:
             f"recipe {recipe.name!r}: expected two classes or more, were {len(data)} rows of class {int(data.y[0])}; "
             f"look at the thresholds, or give more history"
         )
-    infinite = [str(name) for name, column in zip(data.X.columns, data.x.T, strict=True) if np.isinf(column).any()]
+    require_finite(data)
+
+
+def require_finite(data: Dataset) -> None:
+    """Refuse rows with an infinite feature; NaN is a missing value and allowed."""
+    infinite = [str(name) for name, column in data.X.items() if np.isinf(column.to_numpy()).any()]
     if infinite:
         names = ", ".join(infinite)
         raise TrainingError(f"expected finite features (NaN where missing), were infinities in {names}; mend the input")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -224,17 +225,24 @@ class Trainer:
         So searches run one after another, each on all cores; what they found is then fitted wherever there is room.
         """
         last: dict[str, int | float] = {}
+        places = itertools.count()
 
-        def choose(data: Dataset, split: Split, threads: int) -> Fit:
+        def choose(data: Dataset, split: Split, /, *, threads: int, windows: int) -> Fit:
             from signals.ml.tuning import tuned
 
-            chosen = recipe
+            chosen, place = recipe, next(places)
             if recipe.search is not None:
-                last.update(self.search(recipe, data.take(split.train), start=dict(last), progress=progress).params)
+                told = None if progress is None else _part(progress, place, windows)
+                last.update(self.search(recipe, data.take(split.train), start=dict(last), progress=told).params)
                 chosen = tuned(recipe, last)
             return partial(fit_calibrated, chosen, seed=self._seed, threads=threads)
 
         return choose
+
+
+def _part(progress: Progress, place: int, parts: int) -> Progress:
+    """Return what tells of one of several equal parts as of a share of the whole."""
+    return lambda stage, done, total: progress(stage, place * total + done, parts * total)
 
 
 def _chosen(wanted: FeatureSet, available: tuple[Feature, ...]) -> tuple[str, ...]:

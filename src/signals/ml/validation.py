@@ -15,7 +15,7 @@ from signals.data.records import F8, from_micros
 from signals.errors import MisalignedTarget, OneClass, TooFewRows
 from signals.ml.baselines import VOLATILITY, class_frequencies, volatility_table
 from signals.ml.dataset import CLASSES, F4, Dataset, Labels, class_values, make_dataset, panel_index
-from signals.ml.fitting import cores, fit_calibrated
+from signals.ml.fitting import cores, fit_calibrated, require_finite
 from signals.ml.recipe import Recipe
 from signals.ml.returns import Closes
 from signals.ml.splits import Split, WalkForward
@@ -44,11 +44,18 @@ class Model(Protocol):
 Fit: TypeAlias = Callable[[Dataset], Model]
 """Fits on a training range: everything that learns, calibration included, happens inside."""
 
-Choose: TypeAlias = Callable[[Dataset, Split, int], Fit]
-"""Says how a split's training rows are fitted, with so many threads.
 
-Called for one window after another, oldest first and in this process, so that each may begin where the last one ended.
-"""
+class Choose(Protocol):
+    """Says how each window is fitted.
+
+    It is called for one window after another, oldest first and in this process, so that each may begin where the last
+    one ended.
+    """
+
+    def __call__(self, data: Dataset, split: Split, /, *, threads: int, windows: int) -> Fit:
+        """Return what fits the split's training rows, with so many threads; `windows` is how many there are."""
+        ...
+
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the windows done and their total."""
@@ -92,7 +99,7 @@ class WalkForwardValidator:
 
             recipe = direction()
         self.recipe = recipe
-        self.choose = choose or (_calibrated(recipe) if fit is None else lambda *_: fit)
+        self.choose = choose or _always(recipe, fit)
         self.confidence_threshold = confidence_threshold
         self.cost_bps = _COST_BPS if cost_bps is None else cost_bps
         self.threads = threads
@@ -108,6 +115,7 @@ class WalkForwardValidator:
         *,
         label_end: pd.Series | None = None,
         close: pd.Series | None = None,
+        start: datetime | None = None,
         progress: Progress | None = None,
     ) -> list[WindowResult]:
         """Validate on features and the classes that `prepare_target` gives.
@@ -123,6 +131,8 @@ class WalkForwardValidator:
         close
             Closing prices on the same index, for rank correlation with returns and the Sharpe ratio. None: the rank
             correlation is with the classes, and the Sharpe ratio is undefined.
+        start
+            Where the first window begins, aware UTC; None: on the day of the first row.
 
         Raises
         ------
@@ -132,6 +142,14 @@ class WalkForwardValidator:
             If label ends must be derived from an index in which a symbol misses dates.
         TooFewRows
             If the history is too short for one window.
+        TrainingError
+            If a feature is infinite somewhere, or a worker dies.
+
+        Notes
+        -----
+        A window that cannot be fitted (too few rows, one class, no labelled bar to test on) is no error: it says why
+        under ``skipped``. A feature without values, or with a single one, teaches nothing in that window and is named
+        under ``constant``.
         """
         index = panel_index(features.index)
         if close is not None and not features.index.equals(close.index):
@@ -148,7 +166,8 @@ class WalkForwardValidator:
         ends = ends.set_axis(panel_index(ends.index))
         labels = Labels(pd.Series(class_values(target), index, name="label"), ends)
         split = self.recipe.split
-        splitter = WalkForward(train_months, test_months, step_months, self.recipe.embargo, split.expanding)
+        months = train_months, test_months, step_months
+        splitter = WalkForward(*months, self.recipe.embargo, split.expanding, start)
         closes = None if close is None else Closes.of_series(close)
         return self.run_dataset(make_dataset(features, labels, closes=closes), splitter, progress=progress)
 
@@ -156,6 +175,7 @@ class WalkForwardValidator:
         self, data: Dataset, splitter: WalkForward, *, progress: Progress | None = None
     ) -> list[WindowResult]:
         """Validate on a dataset; see `run`."""
+        require_finite(data)
         splits = list(splitter.split(data.labels))
         if not splits:
             months = splitter.train_months + splitter.test_months
@@ -184,7 +204,7 @@ class WalkForwardValidator:
     def _tasks(self, data: Dataset, splits: Sequence[Split], threads: int) -> Iterator[tuple[Split, Fit]]:
         for split in splits:
             try:
-                yield split, self.choose(data, split, threads)
+                yield split, self.choose(data, split, threads=threads, windows=len(splits))
             except (OneClass, TooFewRows) as error:
                 yield split, partial(_refuse, error)
 
@@ -225,6 +245,7 @@ def evaluate(
         "trade_dates": earned.trade_dates,
         "rows": audit["test_rows"],
         "dates": audit["test_dates"],
+        "constant": _constant(train),
         "class_distribution": dict(zip(CLASSES, shares.tolist(), strict=True)),
         "params": dict(getattr(model, "params", {})),
         "model_sha256": getattr(model, "sha256", None),
@@ -236,8 +257,11 @@ def evaluate(
     return WindowResult(values, None if skipped else said)
 
 
-def _calibrated(recipe: Recipe) -> Choose:
-    return lambda _data, _split, threads: partial(fit_calibrated, recipe, seed=0, threads=threads)
+def _always(recipe: Recipe, fit: Fit | None) -> Choose:
+    def choose(_data: Dataset, _split: Split, /, *, threads: int, windows: int) -> Fit:  # noqa: ARG001 (the protocol's)
+        return partial(fit_calibrated, recipe, seed=0, threads=threads) if fit is None else fit
+
+    return choose
 
 
 def _unfit(train: Dataset, test: Dataset, min_rows: int) -> str | None:
@@ -261,6 +285,12 @@ def _said(model: Model, train: Dataset, test: Dataset, horizon: int) -> OutOfSam
         forward = test.closes.at(test.label_end, columns) / closes.at(test.timestamps, columns) - 1.0
     said = model.predict_raw(test.x), model.predict(test.x), frequencies, volatility
     return OutOfSample(test.timestamps, test.y, *said, columns, forward, closes)
+
+
+def _constant(data: Dataset) -> list[str]:
+    """Name the features that hold no two different values."""
+    low, high = np.fmin.reduce(data.x, axis=0, initial=np.nan), np.fmax.reduce(data.x, axis=0, initial=np.nan)
+    return [str(name) for name, varies in zip(data.X.columns, low < high, strict=True) if not varies]
 
 
 def _span(data: Dataset) -> tuple[datetime | None, datetime | None]:

@@ -116,7 +116,8 @@ class WindowResult(Mapping[str, Any]):
     Keys: ``start end train_start train_end`` (first and last bar closes, aware UTC, None where there are none),
     ``train_rows train_dates purged embargoed overlaps`` (see `SplitAudit`), those of `OutOfSample.figures` on the test
     rows (NaN for a skipped window), ``sharpe`` (a year, of the signals above the threshold after costs; NaN under 30
-    dates with a signal) and those ``trade_dates``, ``class_distribution`` (shares of the test rows by class),
+    dates with a signal) and those ``trade_dates``, ``constant`` (names of features without two different values in the
+    training rows), ``class_distribution`` (shares of the test rows by class),
     ``params`` and ``model_sha256`` (of its files and calibration; None where a model has none), ``horizon``,
     ``confidence_threshold``, ``cost_bps`` (of each side, in basis points), and ``skipped``: why the window was not
     evaluated, or None.

@@ -107,9 +107,7 @@ class Workers:
             raise TrainingError(f"dask: expected a scheduler at {self.dask}, was none: {error}") from None
         with client:
             if not client.nthreads():
-                raise TrainingError(
-                    f"dask: expected workers at {self.dask}, were none; start `dask worker {self.dask}`"
-                )
+                raise TrainingError(f"dask: expected workers at {self.dask}, were none; run: dask worker {self.dask}")
             try:
                 with parallel_config("dask", client=client, scatter=[shared]):
                     yield {}
