@@ -82,9 +82,7 @@ def windows(data: Dataset, recipe: Recipe, where: Workers) -> list[dict[str, Any
     assert len(found) == 4
     assert all(record is not None for record in records)
     rows = [record.calibrated.tobytes() for record in records if record is not None]
-    return [
-        {**json.loads(json.dumps(window.to_json())), "rows": said} for window, said in zip(found, rows, strict=True)
-    ]
+    return [{**window.to_json(), "rows": said} for window, said in zip(found, rows, strict=True)]
 
 
 def test_a_scheduler_without_workers_is_told(scheduler: str) -> None:
@@ -95,7 +93,8 @@ def test_a_scheduler_without_workers_is_told(scheduler: str) -> None:
 def test_windows_are_the_same_on_a_cluster_in_processes_and_here(
     cluster: str, planted_data: Dataset, small_recipe: Recipe
 ) -> None:
-    quick = small_recipe.model_copy(
+    trees, folds = EstimatorSpec(params={"n_estimators": 4}), CalibrationSpec(folds=2)
+    quick = small_recipe.model_copy(update={"calibration": folds, "estimator": trees})
         update={"calibration": CalibrationSpec(folds=2), "estimator": EstimatorSpec(params={"n_estimators": 4})}
     )
     here = windows(planted_data, quick, Workers(1))
