@@ -159,7 +159,9 @@ def require_trainable(recipe: Recipe, data: Dataset) -> None:
 
 
 def require_finite(data: Dataset) -> None:
-    """Refuse rows with an infinite feature; NaN is a missing value and allowed."""
+    """Refuse rows without features, or with an infinite one; NaN is a missing value and allowed."""
+    if not data.X.shape[1]:
+        raise TrainingError("expected a feature or more, was none; give the frame its columns")
     infinite = [str(name) for name, column in data.X.items() if np.isinf(column.to_numpy()).any()]
     if infinite:
         names = ", ".join(infinite)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
@@ -17,9 +17,9 @@ from signals.ml.dataset import F4, Dataset, make_dataset
 from signals.ml.gate import Gate
 from signals.ml.recipe import EstimatorSpec, GateRule, Recipe, SplitSpec, TargetSpec
 from signals.ml.returns import Closes
-from signals.ml.splits import WalkForward
+from signals.ml.splits import Split, WalkForward
 from signals.ml.target import TargetResult, three_class
-from signals.ml.validation import WalkForwardValidator, WindowResult, evaluate, pooled
+from signals.ml.validation import Fit, WalkForwardValidator, WindowResult, evaluate, pooled
 from signals.ml.windows import newest, pooled_returns
 from strategy.backtest.execution import Execution
 
@@ -352,6 +352,80 @@ def test_other_target_index_is_refused(planted: tuple[pd.DataFrame, TargetResult
     frame, target = planted
     with pytest.raises(MisalignedTarget, match="reindex"):
         WalkForwardValidator(RECIPE, Fitter()).run(frame, target.labels.value.iloc[1:])
+
+
+@pytest.mark.parametrize("given", ["target", "label_end"])
+def test_the_same_rows_in_another_order_are_refused(given: str, planted: tuple[pd.DataFrame, TargetResult]) -> None:
+    frame, target = planted
+    columns = {"target": target.labels.value, "label_end": target.labels.end}
+    columns[given] = columns[given].iloc[::-1]
+    with pytest.raises(MisalignedTarget, match="index"):
+        WalkForwardValidator(RECIPE, Fitter()).run(frame, columns["target"], label_end=columns["label_end"])
+
+
+def test_infinities_are_refused_before_anything_is_fitted(planted: tuple[pd.DataFrame, TargetResult]) -> None:
+    frame, target = planted
+    last = frame.copy()
+    last.iloc[-HORIZON - 1, last.columns.get_loc("noise")] = -np.inf
+    fit = Fitter()
+    with pytest.raises(TrainingError, match="infinities in noise; mend the input"):
+        WalkForwardValidator(RECIPE, fit).run(last, target.labels.value)
+    assert fit.seen == []
+
+
+def test_features_that_say_nothing_are_named_and_do_no_harm(planted: tuple[pd.DataFrame, TargetResult]) -> None:
+    frame, target = planted
+    dates = frame.index.get_level_values("date")
+    late = np.where(dates < pd.Timestamp("2017-06-01", tz="UTC"), np.nan, frame["noise"])
+    odd = frame.assign(empty=np.nan, flat=7.0, gaps=np.where(dates.day == 1, 7.0, np.nan), late=late)
+    quick = {"estimator": EstimatorSpec(params={"n_estimators": 5, "max_depth": 2})}
+    found = WalkForwardValidator(RECIPE.model_copy(update=quick)).run(odd, target.labels.value, 24, 6, 6)
+    assert [result["constant"] for result in found] == [
+        ["empty", "flat", "gaps", "late"],
+        *(["empty", "flat", "gaps"] for _ in found[1:]),
+    ]
+    assert all(result["log_loss"] < result["log_loss_frequencies"] for result in found)
+    assert json.loads(json.dumps(found[0].to_json()))["constant"] == ["empty", "flat", "gaps", "late"]
+
+
+def test_volatility_that_is_missing_everywhere_leaves_the_frequencies(
+    planted: tuple[pd.DataFrame, TargetResult],
+) -> None:
+    frame, target = planted
+    found = WalkForwardValidator(RECIPE, Fitter()).run(frame.assign(hist_vol_20=np.nan), target.labels.value, 24, 6, 12)
+    for result in found:
+        assert result["log_loss_volatility"] == pytest.approx(result["log_loss_frequencies"], abs=0.002)
+
+
+def test_no_feature_at_all_is_refused(planted: tuple[pd.DataFrame, TargetResult]) -> None:
+    frame, target = planted
+    with pytest.raises(TrainingError, match="expected a feature or more, was none"):
+        WalkForwardValidator(RECIPE).run(frame[[]], target.labels.value, 24, 6, 12)
+
+
+def test_windows_begin_where_they_are_told_to(planted: tuple[pd.DataFrame, TargetResult]) -> None:
+    frame, target = planted
+    start = datetime(2015, 8, 10, 15, tzinfo=UTC)
+    found = WalkForwardValidator(RECIPE, Fitter()).run(frame, target.labels.value, 24, 6, 6, start=start)
+    assert f"{found[0]['train_start']:%Y-%m-%d %H:%M}" == "2015-08-10 21:00"
+    assert f"{found[0]['start']:%Y-%m-%d}" == "2017-08-10"
+
+
+def test_a_choice_is_made_for_one_window_after_another(planted: tuple[pd.DataFrame, TargetResult]) -> None:
+    frame, target = planted
+    heard: list[tuple[int, int, int]] = []
+
+    def choose(data: Dataset, split: Split, /, *, threads: int, windows: int) -> Fit:
+        heard.append((int(split.test[0]), threads, windows))
+        if len(heard) == 2:
+            raise TooFewRows("nothing to choose from")
+        return Fitter()
+
+    validator = WalkForwardValidator(RECIPE, choose=choose, threads=6)
+    found = validator.run(frame, target.labels.value, 24, 6, 6)
+    assert [result["skipped"] for result in found] == [None, "nothing to choose from", *[None] * (len(found) - 2)]
+    assert heard == sorted(heard)
+    assert {told[1:] for told in heard} == {(6, len(found))}
 
 
 def test_names_of_classes_are_refused(planted: tuple[pd.DataFrame, TargetResult]) -> None:

@@ -83,17 +83,8 @@ def validated(
     of: Panel, direction: Recipe, workers: Workers | None = None, start: pd.Timestamp | None = START
 ) -> list[Json]:
     validator = WalkForwardValidator(direction, confidence_threshold=0.35, threads=1, workers=workers)
-    months = {"train_months": 12, "test_months": 6, "step_months": 5}
-    return told(
-        validator.run(
-            of.X,
-            of.y,
-            **months,
-            label_end=of.end,
-            close=of.close,
-            start=None if start is None else start.to_pydatetime(),
-        )
-    )
+    begin = None if start is None else start.to_pydatetime()
+    return told(validator.run(of.X, of.y, 12, 6, 5, label_end=of.end, close=of.close, start=begin))
 
 
 @pytest.fixture(scope="module")

@@ -95,8 +95,6 @@ def test_windows_are_the_same_on_a_cluster_in_processes_and_here(
 ) -> None:
     trees, folds = EstimatorSpec(params={"n_estimators": 4}), CalibrationSpec(folds=2)
     quick = small_recipe.model_copy(update={"calibration": folds, "estimator": trees})
-        update={"calibration": CalibrationSpec(folds=2), "estimator": EstimatorSpec(params={"n_estimators": 4})}
-    )
     here = windows(planted_data, quick, Workers(1))
     assert all(len(window["model_sha256"]) == 64 for window in here)
     assert windows(planted_data, quick, Workers(2)) == here
