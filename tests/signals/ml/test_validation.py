@@ -365,8 +365,9 @@ def test_the_same_rows_in_another_order_are_refused(given: str, planted: tuple[p
 
 def test_infinities_are_refused_before_anything_is_fitted(planted: tuple[pd.DataFrame, TargetResult]) -> None:
     frame, target = planted
-    last = frame.copy()
-    last.iloc[-HORIZON - 1, last.columns.get_loc("noise")] = -np.inf
+    noise = frame["noise"].to_numpy().copy()
+    noise[-HORIZON - 1] = -np.inf
+    last = frame.assign(noise=noise)
     fit = Fitter()
     with pytest.raises(TrainingError, match="infinities in noise; mend the input"):
         WalkForwardValidator(RECIPE, fit).run(last, target.labels.value)
@@ -375,7 +376,7 @@ def test_infinities_are_refused_before_anything_is_fitted(planted: tuple[pd.Data
 
 def test_features_that_say_nothing_are_named_and_do_no_harm(planted: tuple[pd.DataFrame, TargetResult]) -> None:
     frame, target = planted
-    dates = frame.index.get_level_values("date")
+    dates = pd.DatetimeIndex(frame.index.get_level_values("date"))
     late = np.where(dates < pd.Timestamp("2017-06-01", tz="UTC"), np.nan, frame["noise"])
     odd = frame.assign(empty=np.nan, flat=7.0, gaps=np.where(dates.day == 1, 7.0, np.nan), late=late)
     quick = {"estimator": EstimatorSpec(params={"n_estimators": 5, "max_depth": 2})}
