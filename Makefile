@@ -17,7 +17,7 @@ $(STAMP): pyproject.toml constraints.txt
 		{ echo "vane needs Python 3.11 or newer; try: make PYTHON=python3.11"; exit 1; }
 	@echo "making $(VENV) and installing (once, a minute or two; xgboost is large)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,dask,dev]'
 	@touch $(STAMP)
 
 demo: $(STAMP)  ## train on real bars, judge, register, replay the last year
@@ -47,7 +47,7 @@ $(PEERS)/.installed: benchmarks/peers.txt
 
 bench: $(STAMP) $(PEERS)/.installed  ## measure against the peers, write docs/performance.md
 	@$(BIN)/python -c 'import polars' 2>/dev/null || \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,dev,bench]' || \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo,dask,dev,bench]' || \
 		echo "peers of the extra 'bench' could not be installed: their rows will say absent"
 	@$(BIN)/python -m benchmarks --page docs/performance.md
 

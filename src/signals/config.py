@@ -25,6 +25,7 @@ __all__ = [
     "PostgresSettings",
     "RedisSettings",
     "Settings",
+    "TrainingSettings",
     "XGBParams",
     "load_settings",
     "settings_path",
@@ -70,12 +71,13 @@ class MLSettings(_Section):
 
 
 class TrainingSettings(_Section):
-    """What the recipe `direction` learns, beyond the section ``ml``.
+    """What the recipe `direction` learns, beyond the section ``ml``, and where it is fitted.
 
     `threshold_unit` is that of the thresholds: fractions of the price, or standard deviations of the symbol's own
     returns over the horizon. `label_prices` says between which prices returns are. `market_wide`: whether the model
     sees what is the same for all symbols of a date. `search_space` is what `vane train --trials` searches. `device`:
-    where trees are grown; predictions are always made on the processor.
+    where trees are grown; predictions are always made on the processor. `jobs` is the number of processes in which
+    walk-forward windows are fitted (None: one a core), `dask` the address of a scheduler whose workers fit them instead.
     """
 
     threshold_unit: Literal["fraction", "volatility"] = "fraction"
@@ -84,6 +86,8 @@ class TrainingSettings(_Section):
     market_wide: bool = False
     search_space: Literal["conservative", "documented"] = "conservative"
     device: Literal["cpu", "cuda"] = "cpu"
+    jobs: Annotated[int, Field(ge=1)] | None = None
+    dask: Annotated[str, Field(min_length=1)] | None = None
 
 
 class DataSettings(_Section):

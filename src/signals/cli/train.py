@@ -7,7 +7,7 @@ import shlex
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -44,7 +44,7 @@ __all__ = ["Trained", "require_history", "stage_progress", "train", "train_and_r
 
 _STAGES = {
     "features": "features by symbol",
-    "trials": "trials of a window",
+    "trials": "trials",
     "validate": "walk-forward windows",
     "selection": "configurations",
     "active": "windows of the active recipe",
@@ -105,6 +105,13 @@ def train(
             min=1, help="With --trials: stop a window's search after so long. Another run may choose otherwise."
         ),
     ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Windows fitted at a time, one a process.", show_default="one a core")
+    ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(help="Fit them on the workers of a dask scheduler, tcp://host:8786.", show_default=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train on your bars, judge out of sample, register, and promote if the gate lets it pass.
@@ -120,6 +127,9 @@ def train(
     asked, choice = parse_time(until, "--until"), chosen_symbols(symbols)
     source = Source(data, stamped, calendar, market, tz)
     inputs = read_inputs(source, choice)
+    if jobs or dask:
+        training = inputs.settings.training.model_copy(update={"jobs": jobs, "dask": dask})
+        inputs = replace(inputs, settings=inputs.settings.model_copy(update={"training": training}))
     chosen, end = recipe(inputs.settings), asked or inputs.end
     if trials:
         space = search_space(inputs.settings).model_copy(update={"trials": trials, "seconds": seconds})
@@ -271,8 +281,10 @@ def _dataset(inputs: Inputs, recipe: Recipe, until: datetime) -> tuple[Trainer, 
     from signals.data.records import to_micros
     from signals.feature_store import FeatureStore
     from signals.ml.trainer import Trainer
+    from signals.ml.workers import Workers
 
-    trainer = Trainer(FeatureStore(inputs.settings), inputs.settings)
+    workers = Workers(inputs.settings.training.jobs, inputs.settings.training.dask)
+    trainer = Trainer(FeatureStore(inputs.settings), inputs.settings, workers=workers)
     # A symbol that was not listed yet has nothing to teach.
     known = [name for name in inputs.universe if inputs.provider.columns(name).time[0] <= to_micros(until)]
     return trainer, trainer.dataset(recipe, inputs.provider, known, until)

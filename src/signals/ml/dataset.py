@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from signals.data.records import F8, I8
 from signals.errors import FeatureError, MisalignedTarget, TrainingError
+from signals.ml.returns import Closes
 
 __all__ = [
     "CLASSES",
@@ -86,16 +87,23 @@ class Dataset:
     weight
         float64, a row's weight in the fit before any class weights.
     fingerprint
-        SHA-256 (hex) of the content.
+        SHA-256 (hex) of the content that a fit depends on: all but `closes`.
+    closes
+        Prices of the rows' sessions and of those until the last label is known; None: no returns can be told.
     """
 
     X: pd.DataFrame
     labels: Labels
     weight: pd.Series
     fingerprint: str
+    closes: Closes | None = None
 
     def __len__(self) -> int:
         return len(self.X)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Another process gets the rows once, without the arrays that are derived from them.
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
     @cached_property
     def x(self) -> F4:
@@ -141,10 +149,12 @@ class Dataset:
             raise TrainingError("take: expected strictly rising row positions, so that rows stay in time order")
         digest = hashlib.sha256(self.fingerprint.encode() + np.ascontiguousarray(positions, np.int64).tobytes())
         rows = self.X.iloc[positions]
-        return Dataset(rows, self.labels.take(positions), self.weight.iloc[positions], digest.hexdigest())
+        return Dataset(rows, self.labels.take(positions), self.weight.iloc[positions], digest.hexdigest(), self.closes)
 
 
-def make_dataset(features: pd.DataFrame, labels: Labels, weight: pd.Series | None = None) -> Dataset:
+def make_dataset(
+    features: pd.DataFrame, labels: Labels, weight: pd.Series | None = None, *, closes: Closes | None = None
+) -> Dataset:
     """Drop the rows without a label and sort the others by (date, symbol).
 
     Parameters
@@ -155,6 +165,8 @@ def make_dataset(features: pd.DataFrame, labels: Labels, weight: pd.Series | Non
         On the same index; its dates may be of another unit.
     weight
         Row weights on the same index; None: all 1.
+    closes
+        Prices on every session of the rows; None: nothing is said of returns.
 
     Raises
     ------
@@ -181,7 +193,8 @@ def make_dataset(features: pd.DataFrame, labels: Labels, weight: pd.Series | Non
     if not np.isfinite(labels.value.to_numpy(np.float64)).all():
         raise TrainingError(f"expected finite labels or NaN, were {sorted(labels.value.unique())[-3:]}")
     rows = to_float32(features).set_axis(index).iloc[order]
-    return Dataset(rows, labels, weight.iloc[order], _fingerprint(rows, labels, weight.iloc[order]))
+    weight = weight.iloc[order]
+    return Dataset(rows, labels, weight, _fingerprint(rows, labels, weight), closes)
 
 
 def to_float32(features: pd.DataFrame) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +19,9 @@ from signals.ml.estimators import Estimator, make
 from signals.ml.recipe import Recipe
 from signals.ml.splits import Split, TimeOrderedFolds
 from signals.ml.weights import sample_weights
+from strategy.signal import canonical_json
 
-__all__ = ["FittedModel", "OutOfFold", "cores", "fit_calibrated", "inner_folds", "require_trainable"]
+__all__ = ["FittedModel", "OutOfFold", "cores", "fit_calibrated", "inner_folds", "require_finite", "require_trainable"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,14 @@ class FittedModel:
     calibrator: ConfidenceCalibrator
     out_of_fold: OutOfFold | None
     params: Mapping[str, int | float | str]
+
+    @property
+    def sha256(self) -> str:
+        """Hash (hex) of the estimator's files and the calibrator's parameters: equal for the same model."""
+        digest = hashlib.sha256(canonical_json(self.calibrator.to_json()).encode())
+        for name, content in sorted(self.estimator.files().items()):
+            digest.update(name.encode() + b"\0" + content)
+        return digest.hexdigest()
 
     def predict_raw(self, X: F4) -> F8:
         """Return uncalibrated probabilities DOWN, FLAT, UP, shape (n, 3)."""
@@ -151,7 +161,14 @@ def require_trainable(recipe: Recipe, data: Dataset) -> None:
             f"recipe {recipe.name!r}: expected two classes or more, were {len(data)} rows of class {int(data.y[0])}; "
             f"look at the thresholds, or give more history"
         )
-    infinite = [str(name) for name, column in zip(data.X.columns, data.x.T, strict=True) if np.isinf(column).any()]
+    require_finite(data)
+
+
+def require_finite(data: Dataset) -> None:
+    """Refuse rows without features, or with an infinite one; NaN is a missing value and allowed."""
+    if not data.X.shape[1]:
+        raise TrainingError("expected a feature or more, was none; give the frame its columns")
+    infinite = [str(name) for name, column in data.X.items() if np.isinf(column.to_numpy()).any()]
     if infinite:
         names = ", ".join(infinite)
         raise TrainingError(f"expected finite features (NaN where missing), were infinities in {names}; mend the input")

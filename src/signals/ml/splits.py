@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -32,7 +33,7 @@ SLACK = pd.Timedelta(days=4)
 
 @dataclass(frozen=True, slots=True)
 class WalkForward(Splitter):
-    """Windows by calendar months from the first timestamp's day: `train_months`, then `test_months`, then on.
+    """Windows by calendar months from the first day: `train_months`, then `test_months`, then on.
 
     Boundaries are counted from the first day each time, so that short months do not shift later ones. Only complete
     test windows are yielded. With ``step_months < test_months`` tests overlap each other: pool by the newest model.
@@ -43,7 +44,9 @@ class WalkForward(Splitter):
         Timestamps immediately before the test that are never trained on, however early their labels were known. A
         recipe gives its horizon (`Recipe.embargo`); do likewise with your own.
     expanding
-        Whether every window trains from the first timestamp on; False: on the `train_months` before its test (rolling).
+        Whether every window trains from the first day on; False: on the `train_months` before its test (rolling).
+    start
+        Any time of the first day, aware UTC; rows before it are in no window. None: the first timestamp's day.
     """
 
     train_months: int = 24
@@ -51,6 +54,7 @@ class WalkForward(Splitter):
     step_months: int = 3
     embargo_sessions: int = 0
     expanding: bool = False
+    start: datetime | None = None
 
     def __post_init__(self) -> None:
         months = (self.train_months, self.test_months, self.step_months)
@@ -65,7 +69,8 @@ class WalkForward(Splitter):
         labelled = labelled_rows(labels)
         if not labelled.any():
             return
-        first, last = _day(labels.timestamps.min()), pd.Timestamp(int(labels.known.max()), unit="us", tz="UTC")
+        begin = labels.timestamps.min() if self.start is None else to_micros(self.start)
+        first, last = _day(begin), pd.Timestamp(int(labels.known.max()), unit="us", tz="UTC")
         step = 0
         while True:
             test_start = first + pd.DateOffset(months=self.train_months + step * self.step_months)

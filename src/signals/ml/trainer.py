@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
@@ -19,6 +21,7 @@ from signals.ml.dataset import Dataset, make_dataset
 from signals.ml.fitting import FittedModel, OutOfFold, cores, fit_calibrated
 from signals.ml.manifest import DataOrigin
 from signals.ml.recipe import FeatureSet, Recipe
+from signals.ml.returns import Closes
 from signals.ml.target import TargetResult, labels_of
 
 if TYPE_CHECKING:
@@ -27,9 +30,10 @@ if TYPE_CHECKING:
     from signals.features.feature import Feature
     from signals.ml.evidence import Evidence
     from signals.ml.gate import Verdict
-    from signals.ml.splits import WalkForward
+    from signals.ml.splits import Split, WalkForward
     from signals.ml.tuning import Tuned
-    from signals.ml.validation import WindowResult
+    from signals.ml.validation import Choose, Fit, WindowResult
+    from signals.ml.workers import Workers
 
 __all__ = ["FittedModel", "OutOfFold", "Progress", "Trainer", "TrainingResult", "fit_calibrated"]
 
@@ -64,7 +68,9 @@ class Trainer:
     seed
         Of everything random in a fit.
     threads
-        Of each fit; None: all cores. The model is the same bytes with any number.
+        Of all fits together; None: all cores. The model is the same bytes with any number.
+    workers
+        Where the walk-forward windows are fitted; None: in this process.
     clock
         Says when a bundle is created (aware UTC); nothing else looks at it.
     """
@@ -76,12 +82,14 @@ class Trainer:
         *,
         seed: int = 0,
         threads: int | None = None,
+        workers: Workers | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._store = store
         self._settings = settings
         self._seed = seed
         self._threads = threads
+        self._workers = workers
         self._clock = clock
         self._log = structlog.get_logger(__name__)
         self._origins: dict[str, DataOrigin] = {}
@@ -108,7 +116,7 @@ class Trainer:
         target = _labels(columns, recipe, self._settings.data.calendar)
         labels = target.labels
         places = labels.value.index.get_indexer(features.index)
-        data = make_dataset(features, labels.take(places))
+        data = make_dataset(features, labels.take(places), closes=Closes.of(columns))
         self._log.info("training.dataset", rows=len(data), unlabelled=dict(target.dropped))
         self._bars[data.fingerprint] = columns
         self._origins[data.fingerprint] = _origin(provider, columns, data.fingerprint, self._settings.data, until)
@@ -119,7 +127,11 @@ class Trainer:
         from signals.ml.validation import WalkForwardValidator
 
         validator = WalkForwardValidator(
-            recipe, self._fit(recipe, progress), confidence_threshold=self._settings.ml.confidence_threshold
+            recipe,
+            choose=self._choose(recipe, progress),
+            confidence_threshold=self._settings.ml.confidence_threshold,
+            threads=self._threads,
+            workers=self._workers,
         )
         return validator.run_dataset(
             data,
@@ -142,7 +154,10 @@ class Trainer:
 
         origin = self._origins.get(data.fingerprint) or DataOrigin(fingerprint=data.fingerprint)
         rows = data if len(known) == len(data) else data.take(known)
-        fitted = self._fit(recipe, progress)(rows)
+        chosen = recipe
+        if recipe.search is not None:
+            chosen = tuned(recipe, self.search(recipe, rows, progress=progress).params)
+        fitted = fit_calibrated(chosen, rows, seed=self._seed, threads=self._threads)
         bundle = assemble(
             tuned(recipe, fitted.params),
             rows,
@@ -278,20 +293,30 @@ class Trainer:
             progress=None if progress is None else lambda done, total: progress("trials", done, total),
         )
 
-    def _fit(self, recipe: Recipe, progress: Progress | None = None) -> Callable[[Dataset], FittedModel]:
-        """Return what fits a training range; with a search, each range begins with what was best on the one before."""
-        last: dict[str, int | float] = {}
+    def _choose(self, recipe: Recipe, progress: Progress | None) -> Choose:
+        """Return what says how a window is fitted; with a search, each begins with what was best in the one before.
 
-        def fit(data: Dataset) -> FittedModel:
+        So searches run one after another, each on all cores; what they found is then fitted wherever there is room.
+        """
+        last: dict[str, int | float] = {}
+        places = itertools.count()
+
+        def choose(data: Dataset, split: Split, /, *, threads: int, windows: int) -> Fit:
             from signals.ml.tuning import tuned
 
-            chosen = recipe
+            chosen, place = recipe, next(places)
             if recipe.search is not None:
-                last.update(self.search(recipe, data, start=dict(last), progress=progress).params)
+                told = None if progress is None else _part(progress, place, windows)
+                last.update(self.search(recipe, data.take(split.train), start=dict(last), progress=told).params)
                 chosen = tuned(recipe, last)
-            return fit_calibrated(chosen, data, seed=self._seed, threads=self._threads)
+            return partial(fit_calibrated, chosen, seed=self._seed, threads=threads)
 
-        return fit
+        return choose
+
+
+def _part(progress: Progress, place: int, parts: int) -> Progress:
+    """Return what tells of one of several equal parts as of a share of the whole."""
+    return lambda stage, done, total: progress(stage, place * total + done, parts * total)
 
 
 def _windows(recipe: Recipe) -> WalkForward:

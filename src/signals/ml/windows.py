@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,9 +12,13 @@ import numpy as np
 
 from signals.data.records import F8, I8
 from signals.ml import metrics
+from signals.ml.dataset import CLASSES
 from signals.ml.evidence import BASELINES, Evidence, smallest
+from signals.ml.returns import Closes, DailyReturns, net_returns, sides_of
 
-__all__ = ["OutOfSample", "WindowResult", "newest", "pooled"]
+__all__ = ["OutOfSample", "WindowResult", "newest", "pooled", "pooled_returns"]
+
+_ARRAYS = ("timestamps", "y", "raw", "calibrated", "frequencies", "volatility", "columns", "forward")
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +33,12 @@ class OutOfSample:
         What happened: 0, 1, 2, shape (n,).
     raw, calibrated, frequencies, volatility
         Probabilities of the model and of the baselines, shape (n, 3); NaN without a volatility table.
+    columns
+        The row's symbol as a column of `closes`, shape (n,).
+    forward
+        Return from the row's close to the close at which its label was known, NaN without closes, shape (n,).
+    closes
+        Prices on the rows' sessions and the horizon behind them; None where the dataset has none.
     """
 
     timestamps: I8
@@ -37,24 +47,40 @@ class OutOfSample:
     calibrated: F8
     frequencies: F8
     volatility: F8
+    columns: I8
+    forward: F8
+    closes: Closes | None = None
 
     def __len__(self) -> int:
         return len(self.y)
 
     def take(self, rows: I8) -> OutOfSample:
         """Return the rows at positions."""
-        return OutOfSample(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+        return replace(self, **{name: getattr(self, name)[rows] for name in _ARRAYS})
 
     @classmethod
     def concatenated(cls, parts: Sequence[OutOfSample]) -> OutOfSample:
-        """Return the rows of all parts, one after another."""
-        empty = cls(np.empty(0, np.int64), np.empty(0), *(np.empty((0, 3)) for _ in range(4)))
-        held = [empty, *parts]
-        return cls(*(np.concatenate([getattr(part, name) for part in held]) for name in cls.__dataclass_fields__))
+        """Return the rows of all parts of one dataset, one after another."""
+        none, blank, table = np.empty(0, np.int64), np.empty(0), np.empty((0, 3))
+        empty = cls(none, blank, table, table, table, table, none, blank)
+        arrays = {name: np.concatenate([getattr(part, name) for part in (empty, *parts)]) for name in _ARRAYS}
+        return cls(**arrays, closes=Closes.joined([part.closes for part in parts if part.closes is not None]))
+
+    def net_returns(self, threshold: float, horizon: int, cost: float) -> DailyReturns:
+        """Return what the calibrated model's signals earned, by day; of nothing, where there are no closes."""
+        if self.closes is None:
+            return DailyReturns(np.empty(0, np.int64), np.empty(0), 0)
+        sides = sides_of(self.calibrated, threshold)
+        return net_returns(sides, self.timestamps, self.columns, self.closes, horizon=horizon, cost=cost)
 
     def figures(self, threshold: float) -> dict[str, float]:
-        """Return every figure of `signals.ml.metrics` on these rows, by name."""
+        """Return every figure of `signals.ml.metrics` on these rows, by name.
+
+        ``ece`` is that of the top label, ``ece_down``, ``ece_flat`` and ``ece_up`` those of the classes, and
+        ``ece_classwise`` their mean; ``rank_ic`` is against the forward return, or the class where there are no closes.
+        """
         y, t = self.y, self.timestamps
+        classwise = metrics.classwise_ece(self.calibrated, y, t)
         said = {name: getattr(self, name) for name in ("calibrated", "frequencies", "volatility")}
         loss = {name: metrics.log_loss(each, y, t) for name, each in said.items()}
         way = {name: metrics.log_loss_direction(each, y, t) for name, each in said.items()}
@@ -77,7 +103,9 @@ class OutOfSample:
             "ece": metrics.ece(self.calibrated, y, t),
             "ece_raw": metrics.ece(self.raw, y, t),
             "ece_frequencies": metrics.ece(self.frequencies, y, t),
-            "rank_ic": metrics.rank_ic(self.calibrated, y, t),
+            **{f"ece_{name.lower()}": error for name, error in zip(CLASSES, classwise, strict=True)},
+            "ece_classwise": sum(classwise) / len(classwise),
+            "rank_ic": metrics.rank_ic(self.calibrated, y if self.closes is None else self.forward, t),
             "coverage": metrics.coverage(self.calibrated, t, threshold=threshold),
         }
 
@@ -88,8 +116,12 @@ class WindowResult(Mapping[str, Any]):
 
     Keys: ``start end train_start train_end`` (first and last bar closes, aware UTC, None where there are none),
     ``train_rows train_dates purged embargoed overlaps`` (see `SplitAudit`), those of `OutOfSample.figures` on the test
-    rows (NaN for a skipped window), ``class_distribution`` (shares of the test rows by class), ``horizon``,
-    ``confidence_threshold``, and ``skipped``: why the window was not evaluated, or None.
+    rows (NaN for a skipped window), ``sharpe`` (a year, of the signals above the threshold after costs; NaN under 30
+    dates with a signal) and those ``trade_dates``, ``constant`` (names of features without two different values in the
+    training rows), ``class_distribution`` (shares of the test rows by class),
+    ``params`` and ``model_sha256`` (of its files and calibration; None where a model has none), ``horizon``,
+    ``confidence_threshold``, ``cost_bps`` (of each side, in basis points), and ``skipped``: why the window was not
+    evaluated, or None.
     """
 
     values_by_name: Mapping[str, Any]
@@ -134,7 +166,10 @@ def pooled(results: Sequence[WindowResult]) -> Evidence:
         f"windows_positive_{name}": float(sum(result[f"skill_{name}"] > 0 for result in evaluated))
         for name in (*BASELINES, "direction")
     }
+    earned = pooled_returns(results)
     figures = record.figures(results[0]["confidence_threshold"] if results else math.nan) | {
+        "sharpe": earned.sharpe,
+        "trade_dates": float(earned.trade_dates),
         "windows": float(len(evaluated)),
         "windows_skipped": float(len(results) - len(evaluated)),
         **positive,
@@ -145,6 +180,14 @@ def pooled(results: Sequence[WindowResult]) -> Evidence:
     direction = {name: metrics.direction_by_date(each, y, t) for name, each in said.items()}
     block = max([21, *(result["horizon"] for result in results)])
     return Evidence.of(figures, np.unique(t).tolist(), losses, direction, block)
+
+
+def pooled_returns(results: Sequence[WindowResult]) -> DailyReturns:
+    """Return what the signals of `newest` earned after costs, day by day."""
+    if not results:
+        return OutOfSample.concatenated([]).net_returns(math.nan, 1, 0.0)
+    first = results[0]
+    return newest(results).net_returns(first["confidence_threshold"], first["horizon"], first["cost_bps"] * 1e-4)
 
 
 def _json(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -18,6 +19,7 @@ from signals.ml.artifact import ModelBundle, save_bundle
 from signals.ml.recipe import SplitSpec
 from signals.ml.registry import ModelRegistry
 from signals.ml.trainer import Trainer
+from signals.ml.workers import Workers
 from signals.recipes.direction import recipe
 
 
@@ -44,6 +46,7 @@ def test_a_refused_training_says_what_stays_and_what_to_type(noise_csv: Path, tm
         "calibration error",
         f"registered {version.version_id} in models/direction/{version.version_id}",
         "windows: train 24 months, test 6, step 3; labels look 5 sessions ahead",
+        "Sharpe ratio of the signals after costs, a year: undefined, 0 dates with a signal, 30 needed",
         "UP or DOWN with confidence above 0.55 in 0.0% of out-of-sample rows: it will hardly ever speak",
         "not promoted: no model is active yet",
         f"{command} (replays it, in shadow, on bars that come after 2018-12-18)",
@@ -120,6 +123,36 @@ def test_any_interrupted_command_exits_with_130(noise_csv: Path, monkeypatch: py
     monkeypatch.setattr("signals.data.parquet.read_bars", interrupted)
     result = invoke("backtest", "--data", noise_csv, "--stamped", "session")
     assert (result.exit_code, result.stderr) == (130, "interrupted; run it again\n")
+
+
+def test_jobs_and_a_cluster_are_options_and_settings(noise_csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Workers] = []
+
+    class Watched(Trainer):
+        def __init__(self, *arguments: Any, workers: Workers, **options: Any) -> None:
+            given.append(workers)
+            raise TooFewRows("seen")
+
+    monkeypatch.setattr("signals.ml.trainer.Trainer", Watched)
+    monkeypatch.setenv("SA_TRAINING__DASK", "tcp://10.0.0.1:8786")
+    for options in ([], ["--jobs", "2"], ["--dask", "tcp://10.0.0.2:8786"]):
+        invoke("train", "--data", noise_csv, "--stamped", "session", *options)
+    assert given == [Workers(None, "tcp://10.0.0.1:8786"), Workers(2), Workers(None, "tcp://10.0.0.2:8786")]
+
+
+def test_two_jobs_train_the_same_model(noise_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    for jobs in ("1", "2"):
+        folder = tmp_path / jobs
+        folder.mkdir()
+        monkeypatch.chdir(folder)  # two versions of one second would have one name
+        common = ("train", "--data", noise_csv, "--stamped", "session", "--symbols", "2", "--until", "2017-01-15")
+        made.append(json.loads(invoke(*common, "--json", "--jobs", jobs).stdout))
+    one, two = made
+    assert one["windows"] == two["windows"]
+    assert one["verdict"] == two["verdict"]
+    hashes = [window["model_sha256"] for window in one["windows"]]
+    assert len(set(hashes)) == len(hashes) > 1
 
 
 def test_an_active_model_that_stays_is_named(

@@ -23,6 +23,7 @@ from signals.ml.dataset import Dataset
 from signals.ml.recipe import EstimatorSpec, FeatureSet, Range, Recipe, SearchSpec, SplitSpec
 from signals.ml.trainer import Trainer, TrainingResult
 from signals.ml.validation import pooled
+from signals.ml.workers import Workers
 from signals.recipes.direction import recipe
 
 SYMBOLS = ("AA", "BB", "CC")
@@ -319,6 +320,38 @@ def test_selection_needs_bars(trainer: Trainer, small: Recipe, data: Dataset, re
     other = data.take(np.arange(len(data) - 1))
     with pytest.raises(TrainingError, match=r"made by Trainer\.dataset"):
         trainer.selection(small, ({"max_depth": 1}, {"max_depth": 2}), other, result.windows)
+
+
+def test_windows_that_are_searched_are_the_same_on_two_workers(
+    settings: Settings, small: Recipe, data: Dataset, tmp_path: Path
+) -> None:
+    space = {"max_depth": Range(low=2, high=4, whole=True), "learning_rate": Range(low=0.05, high=0.3, log=True)}
+    search = SearchSpec(space=space, trials=2, folds=2, most_trees=10, patience=5)
+    searched = small.model_copy(update={"search": search})
+    made = []
+    for jobs in (1, 2):
+        heard: list[tuple[str, int, int]] = []
+        apart = settings.model_copy(update={"models": ModelSettings(dir=tmp_path / str(jobs))})
+        trainer = Trainer(FeatureStore(apart), apart, threads=2, workers=Workers(jobs))
+        windows = trainer.validate(
+            searched, data, lambda stage, done, total, heard=heard: heard.append((stage, done, total))
+        )
+        trials = [told[1:] for told in heard if told[0] == "trials"]
+        assert trials == [(done, 2 * len(windows)) for done in range(1, 2 * len(windows) + 1)]
+        assert [told[1:] for told in heard if told[0] == "validate"] == [
+            (done, len(windows)) for done in range(1, len(windows) + 1)
+        ]
+        made.append([window.to_json() for window in windows])
+    assert made[0] == made[1]
+    assert all(window["params"]["n_estimators"] <= search.most_trees for window in made[0])  # the recipe says 15
+
+
+def test_signals_of_a_run_have_returns(result: TrainingResult, data: Dataset) -> None:
+    assert data.closes is not None
+    assert data.closes.symbols == SYMBOLS
+    np.testing.assert_array_equal(data.closes.values[:, 1], COLUMNS[1].values[:, 3])
+    assert result.evidence.figures["trade_dates"] > 30
+    assert result.evidence.figures["sharpe"] > 1  # the trends of `walk` are there to be found
 
 
 def test_result_survives_the_disk(result: TrainingResult, tmp_path: Path) -> None:

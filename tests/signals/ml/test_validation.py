@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
@@ -16,10 +16,12 @@ from signals.ml.baselines import class_frequencies, volatility_table
 from signals.ml.dataset import F4, Dataset, make_dataset
 from signals.ml.gate import Gate
 from signals.ml.recipe import EstimatorSpec, GateRule, Recipe, SplitSpec, TargetSpec
-from signals.ml.splits import WalkForward
+from signals.ml.returns import Closes
+from signals.ml.splits import Split, WalkForward
 from signals.ml.target import TargetResult, labels_of
-from signals.ml.validation import WalkForwardValidator, WindowResult, evaluate, pooled
-from signals.ml.windows import newest
+from signals.ml.validation import Fit, WalkForwardValidator, WindowResult, evaluate, pooled
+from signals.ml.windows import newest, pooled_returns
+from strategy.backtest.execution import Execution
 
 RULES = (
     GateRule(metric="skill_frequencies_lower", op=">", bound=0.0),
@@ -200,6 +202,8 @@ def test_figures_equal_metrics_on_the_test_rows(
         "ece": metrics.ece(p, y, t),
         "ece_raw": metrics.ece(model.predict_raw(test.x), y, t),
         "ece_frequencies": metrics.ece(class_frequencies(train).predict(len(test)), y, t),
+        **dict(zip(("ece_down", "ece_flat", "ece_up"), metrics.classwise_ece(p, y, t), strict=True)),
+        "ece_classwise": sum(metrics.classwise_ece(p, y, t)) / 3,
         "rank_ic": metrics.rank_ic(p, y, t),
         "coverage": metrics.coverage(p, t, threshold=0.55),
     }
@@ -235,6 +239,65 @@ def test_pooled_holds_every_date_once_by_the_newest_model(results: list[WindowRe
         expected = sorted(row for start, row in said if start == last)
         assert sorted(map(tuple, record.calibrated[record.timestamps == time])) == expected
     assert len(np.unique(record.timestamps)) == len(by_hand)
+
+
+def prices(frame: pd.DataFrame) -> pd.Series:
+    """Return closes that rise by as much as `signal` says, five sessions long, so that a buy of it earns."""
+    signal = frame["signal"].to_numpy().reshape(frame.index.get_level_values("symbol").nunique(), -1)
+    moves = np.concatenate([np.zeros((len(signal), 1)), signal[:, :-1]], axis=1)
+    return pd.Series(100 * np.exp(0.002 * moves.cumsum(axis=1)).ravel(), frame.index)
+
+
+def test_rank_ic_is_against_the_forward_return(planted: tuple[pd.DataFrame, TargetResult]) -> None:
+    frame, target = planted
+    close = prices(frame)
+    found = WalkForwardValidator(RECIPE, Fitter()).run(frame, target.labels.value, 24, 6, 12, close=close)
+    record = found[0].out_of_sample
+    assert record is not None
+    ahead = (close.groupby(level="symbol").shift(-HORIZON) / close - 1).swaplevel().sort_index()
+    dates = pd.DatetimeIndex(record.timestamps.view("datetime64[us]"), tz="UTC")
+    expected = ahead[ahead.index.get_level_values("date").isin(dates)]
+    np.testing.assert_array_equal(record.forward, expected.to_numpy())
+    assert found[0]["rank_ic"] == metrics.rank_ic(record.calibrated, expected.to_numpy(), record.timestamps) > 0.3
+
+
+def test_sharpe_is_that_of_the_signals_after_costs(planted: tuple[pd.DataFrame, TargetResult]) -> None:
+    frame, target = planted
+    close = prices(frame)
+    made = [
+        WalkForwardValidator(RECIPE, Fitter(), confidence_threshold=threshold, cost_bps=cost).run(
+            frame, target.labels.value, 24, 6, 6, close=close
+        )
+        for threshold, cost in ((0.5, 0.0), (0.5, 20.0), (0.99, 0.0))
+    ]
+    free, dear, silent = (pooled(found).figures for found in made)
+    assert free["sharpe"] > dear["sharpe"]
+    assert free["sharpe"] > 1
+    assert free["trade_dates"] == sum(result["trade_dates"] for result in made[0]) > 30
+    assert math.isnan(silent["sharpe"])
+    assert silent["trade_dates"] == 0
+    assert made[2][0].to_json()["sharpe"] is None
+
+
+def test_pooled_returns_hold_every_day_once(planted: tuple[pd.DataFrame, TargetResult]) -> None:
+    frame, target = planted
+    validator = WalkForwardValidator(RECIPE, Fitter(), confidence_threshold=0.5)
+    overlapping = validator.run(frame, target.labels.value, 24, 6, 3, close=prices(frame))
+    earned = pooled_returns(overlapping)
+    assert (np.diff(earned.days) > 0).all()
+    record = newest(overlapping)
+    whole = Closes.of_series(prices(frame))
+    spoke = (record.calibrated.argmax(axis=1) != 1) & (record.calibrated.max(axis=1) > 0.5)
+    assert earned.trade_dates == len(np.unique(record.timestamps[spoke]))
+    again = replace(record, closes=whole).net_returns(0.5, HORIZON, Execution().cost_rate)
+    np.testing.assert_array_equal(earned.values, again.values)
+    assert earned.sharpe == pooled(overlapping).figures["sharpe"]
+
+
+def test_closes_on_another_index_are_refused(planted: tuple[pd.DataFrame, TargetResult]) -> None:
+    frame, target = planted
+    with pytest.raises(MisalignedTarget, match="features and close"):
+        WalkForwardValidator(RECIPE, Fitter()).run(frame, target.labels.value, close=prices(frame).iloc[1:])
 
 
 def test_evidence_counts_dates_and_windows(results: list[WindowResult]) -> None:
@@ -299,6 +362,81 @@ def test_other_target_index_is_refused(planted: tuple[pd.DataFrame, TargetResult
     frame, target = planted
     with pytest.raises(MisalignedTarget, match="reindex"):
         WalkForwardValidator(RECIPE, Fitter()).run(frame, target.labels.value.iloc[1:])
+
+
+@pytest.mark.parametrize("given", ["target", "label_end"])
+def test_the_same_rows_in_another_order_are_refused(given: str, planted: tuple[pd.DataFrame, TargetResult]) -> None:
+    frame, target = planted
+    columns = {"target": target.labels.value, "label_end": target.labels.end}
+    columns[given] = columns[given].iloc[::-1]
+    with pytest.raises(MisalignedTarget, match="index"):
+        WalkForwardValidator(RECIPE, Fitter()).run(frame, columns["target"], label_end=columns["label_end"])
+
+
+def test_infinities_are_refused_before_anything_is_fitted(planted: tuple[pd.DataFrame, TargetResult]) -> None:
+    frame, target = planted
+    noise = frame["noise"].to_numpy().copy()
+    noise[-HORIZON - 1] = -np.inf
+    last = frame.assign(noise=noise)
+    fit = Fitter()
+    with pytest.raises(TrainingError, match="infinities in noise; mend the input"):
+        WalkForwardValidator(RECIPE, fit).run(last, target.labels.value)
+    assert fit.seen == []
+
+
+def test_features_that_say_nothing_are_named_and_do_no_harm(planted: tuple[pd.DataFrame, TargetResult]) -> None:
+    frame, target = planted
+    dates = pd.DatetimeIndex(frame.index.get_level_values("date"))
+    late = np.where(dates < pd.Timestamp("2017-06-01", tz="UTC"), np.nan, frame["noise"])
+    odd = frame.assign(empty=np.nan, flat=7.0, gaps=np.where(dates.day == 1, 7.0, np.nan), late=late)
+    quick = {"estimator": EstimatorSpec(params={"n_estimators": 5, "max_depth": 2})}
+    found = WalkForwardValidator(RECIPE.model_copy(update=quick)).run(odd, target.labels.value, 24, 6, 6)
+    assert [result["constant"] for result in found] == [
+        ["empty", "flat", "gaps", "late"],
+        *(["empty", "flat", "gaps"] for _ in found[1:]),
+    ]
+    assert all(result["log_loss"] < result["log_loss_frequencies"] for result in found)
+    assert json.loads(json.dumps(found[0].to_json()))["constant"] == ["empty", "flat", "gaps", "late"]
+
+
+def test_volatility_that_is_missing_everywhere_leaves_the_frequencies(
+    planted: tuple[pd.DataFrame, TargetResult],
+) -> None:
+    frame, target = planted
+    found = WalkForwardValidator(RECIPE, Fitter()).run(frame.assign(hist_vol_20=np.nan), target.labels.value, 24, 6, 12)
+    for result in found:
+        assert result["log_loss_volatility"] == pytest.approx(result["log_loss_frequencies"], abs=0.002)
+
+
+def test_no_feature_at_all_is_refused(planted: tuple[pd.DataFrame, TargetResult]) -> None:
+    frame, target = planted
+    with pytest.raises(TrainingError, match="expected a feature or more, was none"):
+        WalkForwardValidator(RECIPE).run(frame[[]], target.labels.value, 24, 6, 12)
+
+
+def test_windows_begin_where_they_are_told_to(planted: tuple[pd.DataFrame, TargetResult]) -> None:
+    frame, target = planted
+    start = datetime(2015, 8, 10, 15, tzinfo=UTC)
+    found = WalkForwardValidator(RECIPE, Fitter()).run(frame, target.labels.value, 24, 6, 6, start=start)
+    assert f"{found[0]['train_start']:%Y-%m-%d %H:%M}" == "2015-08-10 21:00"
+    assert f"{found[0]['start']:%Y-%m-%d}" == "2017-08-10"
+
+
+def test_a_choice_is_made_for_one_window_after_another(planted: tuple[pd.DataFrame, TargetResult]) -> None:
+    frame, target = planted
+    heard: list[tuple[int, int, int]] = []
+
+    def choose(data: Dataset, split: Split, /, *, threads: int, windows: int) -> Fit:
+        heard.append((int(split.test[0]), threads, windows))
+        if len(heard) == 2:
+            raise TooFewRows("nothing to choose from")
+        return Fitter()
+
+    validator = WalkForwardValidator(RECIPE, choose=choose, threads=6)
+    found = validator.run(frame, target.labels.value, 24, 6, 6)
+    assert [result["skipped"] for result in found] == [None, "nothing to choose from", *[None] * (len(found) - 2)]
+    assert heard == sorted(heard)
+    assert {told[1:] for told in heard} == {(6, len(found))}
 
 
 def test_names_of_classes_are_refused(planted: tuple[pd.DataFrame, TargetResult]) -> None:
