@@ -14,6 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from benchmarks.data import REAL
 from signals.config import DataSettings, Settings
 from signals.data.records import from_micros
@@ -86,6 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     heads = ["variant", "rows", "windows ahead", "over frequencies", "over volatility", "UP against DOWN", "ECE"]
     print(f"| {' | '.join(heads)} |\n|---|{'---:|' * (len(heads) - 1)}")
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     with tempfile.TemporaryDirectory() as folder:
         made = _datasets(Path(folder), given.symbols)
         for name in given.variants or VARIANTS:

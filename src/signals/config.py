@@ -77,7 +77,8 @@ class TrainingSettings(_Section):
     returns over the horizon. `label_prices` says between which prices returns are. `market_wide`: whether the model
     sees what is the same for all symbols of a date. `search_space` is what `vane train --trials` searches. `device`:
     where trees are grown; predictions are always made on the processor. `jobs` is the number of processes in which
-    walk-forward windows are fitted (None: one a core), `dask` the address of a scheduler whose workers fit them instead.
+    walk-forward windows are fitted (None: one a core), `dask` the address of a scheduler whose workers fit them
+    instead.
     """
 
     threshold_unit: Literal["fraction", "volatility"] = "fraction"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from signals.data.records import F8, I8, BarColumns
+from signals.data.records import F8, I8
 from signals.errors import OneClass, TooFewRows, TrainingError
 from signals.ml.baselines import class_frequencies
 from signals.ml.calibration import ConfidenceCalibrator
@@ -22,17 +22,15 @@ from signals.ml.estimators import native_params
 from signals.ml.fitting import inner_folds, require_trainable
 from signals.ml.metrics import by_date, log_loss_rows
 from signals.ml.recipe import Recipe
+from signals.ml.returns import MIN_TRADE_DATES, net_returns, sides_of
 from signals.ml.selection import deflated_sharpe, effective_trials, pbo, sharpe
-from signals.ml.signal_returns import net_returns, sides_of
 from signals.ml.splits import Split
 from signals.ml.tuning import tuned
 from signals.ml.windows import WindowResult, newest
 
-__all__ = ["BLOCKS", "FEWEST_TRADE_DATES", "Tried", "refit", "selection_figures"]
+__all__ = ["BLOCKS", "Tried", "refit", "selection_figures"]
 
 BLOCKS = 16
-FEWEST_TRADE_DATES = 30
-"""Dates with a signal under which a Sharpe ratio is undefined."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +113,6 @@ def selection_figures(
     tried: Tried,
     windows: Sequence[WindowResult],
     data: Dataset,
-    bars: Sequence[BarColumns],
     horizon: int,
     attempts: int,
 ) -> dict[str, float]:
@@ -124,47 +121,47 @@ def selection_figures(
     Parameters
     ----------
     windows
-        Of the model that is judged, on the same dataset.
-    bars
-        Of every symbol of the dataset.
+        Of the model that is judged, on the same dataset, which holds its closes.
     attempts
         Earlier verdicts on models of the recipe.
 
     Returns
     -------
     dict
-        ``configurations``; ``pbo`` of their daily skill in 16 blocks; ``sharpe`` of the judged model's signals, of a
-        date, after the costs of `Execution`; ``sharpe_by_luck``, ``deflated_sharpe``; ``trials_effective``, clusters of
+        ``configurations``; ``pbo`` of their daily skill in 16 blocks; ``sharpe_daily`` of the judged model's signals,
+        after the costs of `Execution`; ``sharpe_by_luck``, ``deflated_sharpe``; ``trials_effective``, clusters of
         the configurations' net returns; ``attempts``; ``trade_dates`` with a signal of the judged model.
     """
     from strategy.backtest.execution import Execution
 
     record = newest(windows)
     rows = np.flatnonzero(np.isin(data.timestamps, record.timestamps))
-    symbols = data.X.index.get_level_values("symbol")
+    closes = data.closes
+    if closes is None:
+        raise TrainingError("selection: expected rows with closes, were rows without; make them by Trainer.dataset")
+    columns, cost = closes.columns(data.X.index.get_level_values("symbol")), Execution().cost_rate
 
     def earned(sides: NDArray[np.int8], where: I8) -> F8:
-        names, cost = symbols[where].tolist(), Execution().cost_rate
-        return net_returns(sides, data.timestamps[where], names, bars, horizon=horizon, cost=cost)
+        return net_returns(sides, data.timestamps[where], columns[where], closes, horizon=horizon, cost=cost).values
 
     own = sides_of(record.calibrated, tried.threshold)
     trade_dates = len(np.unique(record.timestamps[own != 0]))
-    spoke = [at for at, each in enumerate(tried.sides.T) if _dates(data, tried.rows[each != 0]) >= FEWEST_TRADE_DATES]
+    spoke = [at for at, each in enumerate(tried.sides.T) if _dates(data, tried.rows[each != 0]) >= MIN_TRADE_DATES]
     figures = {
         "configurations": float(tried.skill.shape[1]),
         "pbo": pbo(tried.skill, BLOCKS) if len(tried.skill) >= BLOCKS * horizon else math.nan,
-        **dict.fromkeys(("sharpe", "sharpe_by_luck", "deflated_sharpe", "trials_effective"), math.nan),
+        **dict.fromkeys(("sharpe_daily", "sharpe_by_luck", "deflated_sharpe", "trials_effective"), math.nan),
         "attempts": float(attempts),
         "trade_dates": float(trade_dates),
     }
-    if trade_dates < FEWEST_TRADE_DATES or len(spoke) < 2:
+    if trade_dates < MIN_TRADE_DATES or len(spoke) < 2:
         return figures
     returns = np.column_stack([earned(tried.sides[:, at], tried.rows) for at in spoke])
     clusters = effective_trials(returns)
     spread = float(sharpe(returns).std(ddof=1))
     found = deflated_sharpe(earned(own, rows), spread, clusters + attempts)
     return figures | {
-        "sharpe": found.sharpe,
+        "sharpe_daily": found.sharpe,
         "sharpe_by_luck": found.by_luck,
         "deflated_sharpe": found.probability,
         "trials_effective": float(clusters),

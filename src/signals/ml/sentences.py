@@ -94,8 +94,8 @@ def _deflated(figures: Mapping[str, float]) -> str:
     )
     return (
         f"Deflated Sharpe ratio: {_show('deflated_sharpe', figures)} that the signals' Sharpe ratio after costs, "
-        f"{figures['sharpe']:.3f} a date, is above the {figures['sharpe_by_luck']:.3f} that the best of {tries} would "
-        "have by luck."
+        f"{figures['sharpe_daily']:.3f} a date, is above the {figures['sharpe_by_luck']:.3f} that the best of {tries} "
+        "would have by luck."
     )
 
 

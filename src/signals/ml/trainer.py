@@ -93,7 +93,6 @@ class Trainer:
         self._clock = clock
         self._log = structlog.get_logger(__name__)
         self._origins: dict[str, DataOrigin] = {}
-        self._bars: dict[str, list[BarColumns]] = {}
 
     def dataset(self, recipe: Recipe, provider: DataProvider, symbols: Sequence[str], until: datetime) -> Dataset:
         """Build the rows whose labels were known by `until` (aware UTC).
@@ -118,7 +117,6 @@ class Trainer:
         places = labels.value.index.get_indexer(features.index)
         data = make_dataset(features, labels.take(places), closes=Closes.of(columns))
         self._log.info("training.dataset", rows=len(data), unlabelled=dict(target.dropped))
-        self._bars[data.fingerprint] = columns
         self._origins[data.fingerprint] = _origin(provider, columns, data.fingerprint, self._settings.data, until)
         return data
 
@@ -204,7 +202,6 @@ class Trainer:
         known = data.take(np.flatnonzero(data.label_end <= to_micros(until)))
         if data.fingerprint in self._origins:
             self._origins[known.fingerprint] = self._origins[data.fingerprint]
-            self._bars[known.fingerprint] = self._bars[data.fingerprint]
         windows = self.validate(recipe, known, progress)
         evidence = pooled(windows)
         if configurations:
@@ -249,12 +246,10 @@ class Trainer:
         Raises
         ------
         TrainingError
-            If the rows were not made by `dataset`: their bars say what a signal earned.
+            If the rows were not made by `dataset`: their closes say what a signal earned.
         """
         from signals.ml.configurations import refit, selection_figures
 
-        if data.fingerprint not in self._bars:
-            raise TrainingError("selection: expected rows made by Trainer.dataset, were others; their bars are needed")
         threshold = self._settings.ml.confidence_threshold
         told = None if progress is None else lambda done, total: progress("selection", done, total)
         tried = refit(
@@ -267,7 +262,7 @@ class Trainer:
             seed=self._seed,
             progress=told,
         )
-        return selection_figures(tried, windows, data, self._bars[data.fingerprint], recipe.target.horizon, attempts)
+        return selection_figures(tried, windows, data, recipe.target.horizon, attempts)
 
     def search(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,8 +16,8 @@ from signals.ml.dataset import Dataset
 from signals.ml.fitting import fit_calibrated
 from signals.ml.metrics import by_date, log_loss_rows
 from signals.ml.recipe import Recipe
+from signals.ml.returns import Closes, sides_of
 from signals.ml.selection import pbo
-from signals.ml.signal_returns import sides_of
 from signals.ml.splits import Split, WalkForward
 from signals.ml.tuning import tuned
 from signals.ml.validation import evaluate
@@ -53,8 +54,8 @@ def windows(small_recipe: Recipe, planted_data: Dataset, splits: list[Split]) ->
 
 
 @pytest.fixture(scope="module")
-def bars(planted_data: Dataset) -> list[BarColumns]:
-    """Return closes that go where the labels say."""
+def priced(planted_data: Dataset) -> Dataset:
+    """Return the rows with closes that go where the labels say."""
     time = np.unique(np.concatenate([planted_data.timestamps, planted_data.label_end]))
     found = []
     for seed, symbol in enumerate(("AA", "BB", "CC")):
@@ -64,7 +65,7 @@ def bars(planted_data: Dataset) -> list[BarColumns]:
         moves += 0.02 * np.random.default_rng(seed).normal(size=len(time))
         close = 50 * np.exp(np.cumsum(moves))
         found.append(BarColumns(symbol, time, np.repeat(close[:, None], 5, axis=1)))
-    return found
+    return replace(planted_data, closes=Closes.of(found))
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
@@ -118,36 +119,30 @@ def test_one_configuration_is_no_choice(small_recipe: Recipe, planted_data: Data
         refit(small_recipe, CONFIGURATIONS[:1], planted_data, splits, threshold=THRESHOLD)
 
 
-def test_figures_say_what_choosing_costs(
-    tried: Tried, windows: list[WindowResult], planted_data: Dataset, bars: list[BarColumns]
-) -> None:
-    found = selection_figures(tried, windows, planted_data, bars, 5, attempts=4)
+def test_figures_say_what_choosing_costs(tried: Tried, windows: list[WindowResult], priced: Dataset) -> None:
+    found = selection_figures(tried, windows, priced, 5, attempts=4)
     assert found["configurations"] == 3
     assert found["pbo"] == pbo(tried.skill, BLOCKS)
     assert found["attempts"] == 4
     assert found["trade_dates"] > 100
     assert 1 <= found["trials_effective"] <= 3
-    assert found["sharpe"] > 0.05  # the closes go where the labels say, and these are told
+    assert found["sharpe_daily"] > 0.05  # the closes go where the labels say, and these are told
     assert found["sharpe_by_luck"] > 0
-    first = selection_figures(tried, windows, planted_data, bars, 5, attempts=0)
+    first = selection_figures(tried, windows, priced, 5, attempts=0)
     assert first["deflated_sharpe"] > found["deflated_sharpe"]
 
 
-def test_silent_models_have_no_sharpe(
-    tried: Tried, windows: list[WindowResult], planted_data: Dataset, bars: list[BarColumns]
-) -> None:
+def test_silent_models_have_no_sharpe(tried: Tried, windows: list[WindowResult], priced: Dataset) -> None:
     shy = Tried(tried.rows, tried.skill, tried.sides, 0.999)
-    found = selection_figures(shy, windows, planted_data, bars, 5, attempts=0)
+    found = selection_figures(shy, windows, priced, 5, attempts=0)
     assert found["trade_dates"] == 0
     assert math.isnan(found["deflated_sharpe"])
     quiet = Tried(tried.rows, tried.skill, np.zeros_like(tried.sides), THRESHOLD)
-    found = selection_figures(quiet, windows, planted_data, bars, 5, attempts=0)
+    found = selection_figures(quiet, windows, priced, 5, attempts=0)
     assert found["trade_dates"] > 100
     assert math.isnan(found["deflated_sharpe"])
 
 
-def test_a_short_record_has_no_pbo(
-    tried: Tried, windows: list[WindowResult], planted_data: Dataset, bars: list[BarColumns]
-) -> None:
+def test_a_short_record_has_no_pbo(tried: Tried, windows: list[WindowResult], priced: Dataset) -> None:
     short = Tried(tried.rows, tried.skill[:79], tried.sides, THRESHOLD)
-    assert math.isnan(selection_figures(short, windows, planted_data, bars, 5, attempts=0)["pbo"])
+    assert math.isnan(selection_figures(short, windows, priced, 5, attempts=0)["pbo"])

@@ -257,7 +257,13 @@ def test_a_bound_needs_more_dates_than_a_comparison() -> None:
     assert verdict.sentences[-1].endswith("on 90 dates that neither was trained on; too few for a bound.")
 
 
-SELECTED = {"pbo": 0.43, "configurations": 24.0, "deflated_sharpe": 0.31, "sharpe": 0.0512, "sharpe_by_luck": 0.0743}
+SELECTED = {
+    "pbo": 0.43,
+    "configurations": 24.0,
+    "deflated_sharpe": 0.31,
+    "sharpe_daily": 0.0512,
+    "sharpe_by_luck": 0.0743,
+}
 COUNTED = {"trials_effective": 3.0, "attempts": 2.0, "trade_dates": 180.0}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -316,10 +317,9 @@ def test_selection_goes_on_record(trainer: Trainer, small: Recipe, data: Dataset
     assert [told for told in heard if told[0] == "selection"][-1] == ("selection", fits, fits)
 
 
-def test_selection_needs_bars(trainer: Trainer, small: Recipe, data: Dataset, result: TrainingResult) -> None:
-    other = data.take(np.arange(len(data) - 1))
-    with pytest.raises(TrainingError, match=r"made by Trainer\.dataset"):
-        trainer.selection(small, ({"max_depth": 1}, {"max_depth": 2}), other, result.windows)
+def test_selection_needs_closes(trainer: Trainer, small: Recipe, data: Dataset, result: TrainingResult) -> None:
+    with pytest.raises(TrainingError, match=r"make them by Trainer\.dataset"):
+        trainer.selection(small, ({"max_depth": 1}, {"max_depth": 2}), replace(data, closes=None), result.windows)
 
 
 def test_windows_that_are_searched_are_the_same_on_two_workers(
