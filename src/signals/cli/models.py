@@ -13,6 +13,7 @@ from rich.text import Text
 
 from signals.cli.common import AsJson, console, emit_json, errors
 from signals.cli.models_history import as_of, history
+from signals.cli.models_mirror import mirror, mirror_of
 from signals.cli.models_reproduce import reproduce
 from signals.errors import BundleError, RegistryError
 
@@ -25,6 +26,7 @@ app = typer.Typer(no_args_is_help=True, help="List, inspect, promote, roll back 
 app.command()(history)
 app.command("as-of")(as_of)
 app.command()(reproduce)
+app.command()(mirror)
 
 _COUNTS = ("rows", "dates", "windows", "windows_skipped")
 _SHARES = ("accuracy", "coverage")
@@ -207,7 +209,7 @@ def _registry() -> ModelRegistry:
     from signals.ml.registry import ModelRegistry
 
     settings = load_settings()
-    return ModelRegistry(settings.models.dir, log=EventLog(settings.events.path))
+    return ModelRegistry(settings.models.dir, log=EventLog(settings.events.path), mirror=mirror_of(settings))
 
 
 def _version(registry: ModelRegistry, version_id: str) -> ModelVersion:

@@ -28,6 +28,7 @@ from signals.cli.common import (
     tell,
 )
 from signals.cli.inputs import Inputs, Source, chosen_symbols, parse_time, read_inputs
+from signals.cli.models_mirror import mirror_of
 from signals.cli.views import progress_bars, show_quality
 from signals.cli.views_training import show_plan, show_verdict, show_windows
 from signals.errors import BundleError, TooFewRows
@@ -233,7 +234,7 @@ def train_and_register(
     from signals.ml.report import training_report
 
     with EventLog(inputs.settings.events.path) as log:
-        registry = ModelRegistry(inputs.settings.models.dir, log=log)
+        registry = ModelRegistry(inputs.settings.models.dir, log=log, mirror=mirror_of(inputs.settings))
         history = registry.history(recipe.name)
         previous = registry.get_active(recipe.name)
         try:

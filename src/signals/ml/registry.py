@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from signals.errors import ActivationConflict, BundleDamaged, BundleError, EventLogError, RegistryError
 from signals.events.schema import Event, EventKind
@@ -31,6 +31,13 @@ _RECIPE = re.compile(r"[a-z][a-z0-9-]{0,63}")
 _ACTIVATIONS = "activations"
 
 
+class Mirror(Protocol):
+    """Follows a registry."""
+
+    def follow(self, registry: ModelRegistry) -> bool:
+        """Copy what has changed; must not raise where it cannot."""
+
+
 class ModelRegistry:
     """The registry in a folder.
 
@@ -41,11 +48,14 @@ class ModelRegistry:
     log
         Where activations are told as events; None: nowhere. The folder is the truth: events that a crash kept from
         being written are caught up by the next activation.
+    mirror
+        Follows every change for others to read; None: nobody does. One that fails holds up nothing.
     """
 
-    def __init__(self, root: str | Path, *, log: EventLog | None = None) -> None:
+    def __init__(self, root: str | Path, *, log: EventLog | None = None, mirror: Mirror | None = None) -> None:
         self.root = Path(root)
         self._log = log
+        self._mirror = mirror
 
     def register(self, version_id: str, model_path: str | Path, metrics: Mapping[str, float]) -> ModelVersion:
         """Check a bundle's folder and move it in.
@@ -222,6 +232,8 @@ class ModelRegistry:
             )
             # Taken in the meantime: with `expected` the next round says so, without it the next number is tried.
             if log.append(entry):
+                if self._mirror is not None:
+                    self._mirror.follow(self)
                 self._tell(home.parent.name, [*history, entry])
                 return True
 

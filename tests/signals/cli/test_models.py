@@ -171,3 +171,16 @@ def test_the_actor_is_named_even_without_a_user(registry: ModelRegistry, monkeyp
     monkeypatch.setattr("getpass.getuser", nobody)
     run("promote", "v1")
     assert registry.history()[0].actor == "cli"
+
+
+def test_a_mirror_needs_an_address(registry: ModelRegistry) -> None:
+    result = CliRunner().invoke(app, ["mirror"])
+    assert "redis.url: expected an address, was null" in str(result.exception)
+
+
+def test_a_mirror_that_does_not_answer_is_told_and_holds_up_nothing(
+    registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SA_REDIS__URL", f"unix://{tmp_path}/nobody.sock")
+    assert "is now active" in run("promote", "v1")
+    assert isinstance(CliRunner().invoke(app, ["mirror"]).exception, RegistryError)
