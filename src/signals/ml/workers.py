@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -80,18 +82,23 @@ class Workers:
         with self._backend(shared) as options:
             run = Parallel(n_jobs=self.processes(len(tasks)), return_as="generator_unordered", **options)
             calls = (delayed(_placed)(function, shared, place, task) for place, task in enumerate(tasks))
+            results = run(calls)
             try:
-                with closing(run(calls)) as results:
-                    yield from results
+                for result in results:  # noqa: UP028 (`yield from` would close it before the warning is silenced)
+                    yield result
             except TerminatedWorkerError as error:
                 raise TrainingError(
                     "a worker process died, most likely for want of memory; run again with fewer jobs"
                 ) from error
+            finally:
+                with warnings.catch_warnings():
+                    warnings.filterwarnings("ignore", category=UserWarning, module="joblib")  # of what it gives up
+                    results.close()
 
     @contextmanager
     def _backend(self, shared: object) -> Iterator[dict[str, Any]]:
         if self.dask is None:
-            yield {"backend": "loky"}
+            yield {"backend": "loky", "initializer": _deaf}
             return
         try:
             from distributed import Client
@@ -113,6 +120,11 @@ class Workers:
                     yield {}
             except KilledWorker as error:
                 raise TrainingError(f"dask: workers died over and over: {error}") from error
+
+
+def _deaf() -> None:
+    """Leave Ctrl-C, which a terminal sends to every process, to the parent: it ends its workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _placed(function: Callable[[S, T], R], shared: S, place: int, task: T) -> tuple[int, R]:
