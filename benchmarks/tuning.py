@@ -117,7 +117,7 @@ def _usual(chosen: Recipe, data: Dataset, _: Params) -> tuple[float, Params]:
         for fold in folds:
             train, test = data.take(fold.train), data.take(fold.test)
             model = xgb.XGBClassifier(**params, objective="multi:softprob", n_jobs=cores(), random_state=0)
-            model.fit(train.x, train.y.astype(np.int64), sample_weight=class_weights(train.y, "balanced"))
+            model.fit(train.x, train.y.astype(np.int64), sample_weight=class_weights(train.y, chosen.weights.kind))
             losses.append(metrics.log_loss(model.predict_proba(test.x).astype(float), test.y, test.timestamps))
         return float(np.mean(losses))
 

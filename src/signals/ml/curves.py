@@ -57,7 +57,9 @@ class FoldCurves:
         self._fixed = dict(recipe.estimator.params)
         self._seed = seed
         self._threads = min(threads, len(splits))
-        self._folds = [fold_matrices(recipe, data, split) for split in splits]
+        # The largest first, so that no thread is left alone with it at the end.
+        sized = sorted(splits, key=lambda split: -len(split.train))
+        self._folds = [fold_matrices(recipe, data, split) for split in sized]
 
     def run(
         self,

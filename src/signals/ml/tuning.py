@@ -30,7 +30,7 @@ Progress = Callable[[int, int], None]
 """Called with the trials that are finished and their total."""
 
 _UNTRIED = 3
-_WARMUP = 10
+_WARMUP = 20
 """Random trials before the pruner speaks, and trees before it looks at one."""
 
 
