@@ -107,7 +107,7 @@ class DataSettings(_Section):
 
 
 class ModelSettings(_Section):
-    """Where model bundles live."""
+    """Where model bundles live; with the store `postgres`, `dir` is a copy of what is there."""
 
     dir: Path = Path("models")
     store: Literal["files", "postgres"] = "files"
@@ -128,7 +128,7 @@ class RedisSettings(_Section):
 
 
 class PostgresSettings(_Section):
-    """Where facts come from, if from a database."""
+    """Where the registry lives, if in a database, and how old (seconds) a copy of it may be."""
 
     dsn: SecretStr | None = None
     refresh_seconds: Annotated[float, Field(gt=0)] = 60

@@ -230,11 +230,11 @@ def ml_signal() -> MLSignalStrategy:
     """Make the strategy from the settings in force and the registry's active model (the entry point ``ml_signal``)."""
     from signals.config import load_settings
     from signals.feature_store import FeatureStore
-    from signals.ml.registry import ModelRegistry
+    from signals.ml.opening import open_registry
     from signals.ml.source import ActiveModel
 
     settings = load_settings()
-    models = ActiveModel(ModelRegistry(settings.models.dir))
+    models = ActiveModel(open_registry(settings))
     return MLSignalStrategy(settings, store=FeatureStore(settings), models=models)
 
 

@@ -98,9 +98,9 @@ def _show(replay: Replay, threshold: float) -> None:
 
 def _model(settings: Settings, version_id: str | None) -> tuple[ModelBundle, bool]:
     """Return the model to replay, and whether the gate refused it."""
-    from signals.ml.registry import ModelRegistry
+    from signals.ml.opening import open_registry
 
-    registry = ModelRegistry(settings.models.dir)
+    registry = open_registry(settings)
     if version_id is None:
         active = registry.get_active()
         if active is None:

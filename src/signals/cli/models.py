@@ -206,10 +206,10 @@ def _folded(note: str) -> str:
 def _registry() -> ModelRegistry:
     from signals.config import load_settings
     from signals.events.log import EventLog
-    from signals.ml.registry import ModelRegistry
+    from signals.ml.opening import open_registry
 
     settings = load_settings()
-    return ModelRegistry(settings.models.dir, log=EventLog(settings.events.path), mirror=mirror_of(settings))
+    return open_registry(settings, log=EventLog(settings.events.path), mirror=mirror_of(settings))
 
 
 def _version(registry: ModelRegistry, version_id: str) -> ModelVersion:

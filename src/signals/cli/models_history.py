@@ -90,6 +90,6 @@ def _in_force(entries: list[Activation], at: datetime) -> Activation | None:
 
 def _registry() -> ModelRegistry:
     from signals.config import load_settings
-    from signals.ml.registry import ModelRegistry
+    from signals.ml.opening import open_registry
 
-    return ModelRegistry(load_settings().models.dir)
+    return open_registry(load_settings())

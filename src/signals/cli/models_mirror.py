@@ -20,7 +20,7 @@ def mirror(as_json: AsJson = False) -> None:
     Example: vane models mirror
     """
     from signals.config import load_settings
-    from signals.ml.registry import ModelRegistry
+    from signals.ml.opening import open_registry
 
     settings = load_settings()
     copy = mirror_of(settings)
@@ -28,7 +28,7 @@ def mirror(as_json: AsJson = False) -> None:
         raise ConfigError(
             "redis.url: expected an address, was null; set it, such as SA_REDIS__URL=redis://localhost:6379"
         )
-    written = copy.rebuild(ModelRegistry(settings.models.dir))
+    written = copy.rebuild(open_registry(settings))
     if as_json:
         emit_json({"versions": written})
     else:

@@ -27,10 +27,10 @@ def reproduce(
     """
     from signals.config import load_settings
     from signals.feature_store import FeatureStore
-    from signals.ml.registry import ModelRegistry
+    from signals.ml.opening import open_registry
     from signals.ml.reproduce import reproduce as again
 
-    manifest = ModelRegistry(load_settings().models.dir).manifest(version_id)
+    manifest = open_registry(load_settings()).manifest(version_id)
     inputs = read_inputs(Source(data, stamped, calendar, market, tz), tuple(manifest.data.symbols) or None)
     found = again(manifest, inputs.provider, FeatureStore(inputs.settings), inputs.settings)
     if as_json:

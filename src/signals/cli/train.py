@@ -230,11 +230,11 @@ def train_and_register(
     from signals.data.atomic import replacing
     from signals.events.log import EventLog
     from signals.ml.artifact import save_bundle
-    from signals.ml.registry import ModelRegistry
+    from signals.ml.opening import open_registry
     from signals.ml.report import training_report
 
     with EventLog(inputs.settings.events.path) as log:
-        registry = ModelRegistry(inputs.settings.models.dir, log=log, mirror=mirror_of(inputs.settings))
+        registry = open_registry(inputs.settings, log=log, mirror=mirror_of(inputs.settings))
         history = registry.history(recipe.name)
         previous = registry.get_active(recipe.name)
         try:

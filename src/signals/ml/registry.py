@@ -1,34 +1,33 @@
 """ModelRegistry: which versions there are, which one is in force, and who decided that.
 
 ``models/<recipe>/<version_id>/`` is a bundle, ``models/<recipe>/<version_id>.metrics.json`` what it was registered
-with, ``models/<recipe>/activations/`` the log. Nothing is ever overwritten.
+with, ``models/<recipe>/activations/`` the log. Nothing is ever overwritten. With a store, the folder is a copy of it.
 """
 
 from __future__ import annotations
 
-import re
+import math
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from signals.errors import ActivationConflict, BundleDamaged, BundleError, EventLogError, RegistryError
+import structlog
+
+from signals.errors import ActivationConflict, BundleDamaged, BundleError, EventLogError, RegistryError, VaneError
 from signals.events.schema import Event, EventKind
 from signals.ml.activations import Activation, ActivationLog, Slot, earlier, newest_of
 from signals.ml.artifact import MANIFEST, Manifest, ModelBundle, load_bundle, manifest_sha256
 from signals.ml.durable import move_in
 from signals.ml.manifest import RESTORE
-from signals.ml.versions import ModelVersion, read_figures, write_figures
+from signals.ml.versions import ACTIVATIONS, RECIPE, VERSION, ModelVersion, finite, read_figures, write_figures
 
 if TYPE_CHECKING:
     from signals.events.log import EventLog
 
 __all__ = ["Activation", "ModelRegistry", "ModelVersion", "Slot"]
-
-_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_RECIPE = re.compile(r"[a-z][a-z0-9-]{0,63}")
-_ACTIVATIONS = "activations"
 
 
 class Mirror(Protocol):
@@ -36,6 +35,22 @@ class Mirror(Protocol):
 
     def follow(self, registry: ModelRegistry) -> bool:
         """Copy what has changed; must not raise where it cannot."""
+
+
+class Store(Protocol):
+    """Where the truth lies if not in the registry's folder: `signals.ml.postgres`."""
+
+    refresh_seconds: float
+
+    def pull(self, root: Path) -> None:
+        """Copy what is new into the folder."""
+
+    def add(self, recipe: str, version_id: str, folder: Path, figures: Mapping[str, float]) -> None:
+        """Store a version; refuse other bytes under the same name."""
+
+    def append(self, recipe: str, activation: Activation) -> bool:
+        """Store an activation; return False where its number is taken."""
+        ...
 
 
 class ModelRegistry:
@@ -50,12 +65,24 @@ class ModelRegistry:
         being written are caught up by the next activation.
     mirror
         Follows every change for others to read; None: nobody does. One that fails holds up nothing.
+    store
+        Holds the truth; None: the folder does. What reads looks there every `refresh_seconds`, and goes on with the
+        folder as it is where it gets no answer; what changes something looks there first, and fails.
     """
 
-    def __init__(self, root: str | Path, *, log: EventLog | None = None, mirror: Mirror | None = None) -> None:
+    def __init__(
+        self,
+        root: str | Path,
+        *,
+        log: EventLog | None = None,
+        mirror: Mirror | None = None,
+        store: Store | None = None,
+    ) -> None:
         self.root = Path(root)
         self._log = log
         self._mirror = mirror
+        self._store = store
+        self._looked = -math.inf
 
     def register(self, version_id: str, model_path: str | Path, metrics: Mapping[str, float]) -> ModelVersion:
         """Check a bundle's folder and move it in.
@@ -74,10 +101,13 @@ class ModelRegistry:
         bundle = load_bundle(source)
         if bundle.version_id != version_id:
             raise RegistryError(f"{source}: expected version {version_id!r}, was {bundle.version_id!r}")
+        self._pull()
         home = self._find(version_id) or self.root / bundle.recipe / version_id
+        if home.exists() and manifest_sha256(home) != manifest_sha256(source):
+            raise RegistryError(f"version {version_id}: expected the registered bytes, were others; use a new id")
+        if self._store is not None:
+            self._store.add(bundle.recipe, version_id, source, finite(metrics))
         if home.exists():
-            if manifest_sha256(home) != manifest_sha256(source):
-                raise RegistryError(f"version {version_id}: expected the registered bytes, were others; use a new id")
             return self._version(home)
         home.parent.mkdir(parents=True, exist_ok=True)
         write_figures(home, metrics)
@@ -111,6 +141,7 @@ class ModelRegistry:
         EventLogError
             The version is in force, but its event could not be written.
         """
+        self._pull()
         home = self._home(version_id)
         if slot == "active" and not self._version(home).passed:
             raise RegistryError(
@@ -136,6 +167,7 @@ class ModelRegistry:
         RegistryError
             There is no earlier activation (of that version).
         """
+        self._pull()
         if version_id is not None:
             recipe = self._home(version_id).parent.name
         target = earlier(self.history(recipe), version_id)
@@ -163,11 +195,13 @@ class ModelRegistry:
 
     def versions_on_disk(self) -> list[Path]:
         """Return the folder of every version, damaged ones too."""
+        self.refresh()
         homes = self.root.glob("*/*/")
-        return sorted(home for home in homes if home.name != _ACTIVATIONS and _VERSION.fullmatch(home.name))
+        return sorted(home for home in homes if home.name != ACTIVATIONS and VERSION.fullmatch(home.name))
 
     def history(self, recipe: str = "direction") -> list[Activation]:
         """Return every activation of a recipe, oldest first."""
+        self.refresh()
         return self.activations(recipe).read()
 
     def as_of(self, at: datetime, recipe: str = "direction") -> ModelVersion | None:
@@ -176,9 +210,22 @@ class ModelRegistry:
 
     def activations(self, recipe: str = "direction") -> ActivationLog:
         """Return a recipe's log."""
-        if not _RECIPE.fullmatch(recipe):
+        if not RECIPE.fullmatch(recipe):
             raise RegistryError(f"expected a recipe's name (lower-case letters, digits, dashes), was {recipe!r}")
-        return ActivationLog(self.root / recipe / _ACTIVATIONS)
+        return ActivationLog(self.root / recipe / ACTIVATIONS)
+
+    @property
+    def stale(self) -> bool:
+        """Whether it is time to look into the store."""
+        return self._store is not None and time.monotonic() - self._looked >= self._store.refresh_seconds
+
+    def refresh(self) -> None:
+        """Look into the store, if it is time to; where it does not answer the log says so and the folder stays."""
+        if self.stale:
+            try:
+                self._pull()
+            except VaneError as error:
+                structlog.get_logger(__name__).warning("registry.not_refreshed", reason=str(error))
 
     def load(self, activation: Activation, recipe: str = "direction") -> ModelBundle | None:
         """Load the bundle that an activation put in force, None if it put nothing.
@@ -203,12 +250,27 @@ class ModelRegistry:
         """Return a version's manifest, without loading the model."""
         return _manifest(self._home(version_id))
 
+    def _pull(self) -> None:
+        if self._store is not None:
+            self._looked = time.monotonic()
+            self._store.pull(self.root)
+
+    def _append(self, recipe: str, entry: Activation) -> bool:
+        log = self.activations(recipe)
+        if self._store is None:
+            return log.append(entry)
+        if not self._store.append(recipe, entry):
+            return False
+        log.append(entry)  # unless another process copied it in the meantime
+        return True
+
     def _activate(
         self, home: Path, slot: Slot, expected: int | None, actor: str, reason: str, *, restores: int | None
     ) -> bool:
         manifest = _bundle(home).manifest
         log = self.activations(home.parent.name)
         while True:
+            self._pull()
             history = log.read()
             if expected is not None and expected != len(history):
                 raise ActivationConflict(
@@ -231,7 +293,7 @@ class ModelRegistry:
                 restores,
             )
             # Taken in the meantime: with `expected` the next round says so, without it the next number is tried.
-            if log.append(entry):
+            if self._append(home.parent.name, entry):
                 if self._mirror is not None:
                     self._mirror.follow(self)
                 self._tell(home.parent.name, [*history, entry])
@@ -301,5 +363,5 @@ def _require_activated(home: Path, activation: Activation) -> None:
 
 
 def _check_name(version_id: str) -> None:
-    if not _VERSION.fullmatch(version_id) or version_id == _ACTIVATIONS:
+    if not VERSION.fullmatch(version_id) or version_id == ACTIVATIONS:
         raise RegistryError(f"expected a version id of letters, digits and any of . _ -, was {version_id!r}")

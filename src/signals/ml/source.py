@@ -43,7 +43,7 @@ class ActiveModel:
 
     The first call loads before it answers. Later calls cost one look whether the next activation's file is there; a new
     model is loaded and checked on a thread of its own, then one reference is swapped, so that a slice sees one model or
-    the other. Any failure keeps the model in use.
+    the other. A registry's store is asked by that thread too. Any failure keeps the model in use.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class ActiveModel:
         if not self._started:
             self._started = True
             self._load()
-        elif (self._loader is None or not self._loader.is_alive()) and self._log.path(self._number + 1).exists():
+        elif (self._loader is None or not self._loader.is_alive()) and self._has_news():
             self._loader = threading.Thread(target=self._load, name="vane-model-loader", daemon=True)
             self._loader.start()
         return self._bundle
@@ -82,9 +82,13 @@ class ActiveModel:
         if self._loader is not None:
             self._loader.join()
 
+    def _has_news(self) -> bool:
+        return self._log.path(self._number + 1).exists() or self._registry.stale
+
     def _load(self) -> None:
         newest = self._number
         try:
+            self._registry.refresh()
             newest = self._log.newest()
             mine = [entry for entry in self._log.read(newest) if entry.slot == self._slot]
             # The log may have grown by the other slot only: then what is in use stays.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,12 @@ from signals.data.atomic import replacing
 from signals.errors import BundleDamaged
 from strategy.signal import canonical_json
 
-__all__ = ["ModelVersion", "read_figures", "write_figures"]
+__all__ = ["ACTIVATIONS", "RECIPE", "VERSION", "ModelVersion", "finite", "read_figures", "write_figures"]
+
+VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+RECIPE = re.compile(r"[a-z][a-z0-9-]{0,63}")
+ACTIVATIONS = "activations"
+"""The folder of a recipe's log, beside its versions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +45,15 @@ class ModelVersion:
     passed: bool
 
 
+def finite(figures: Mapping[str, float]) -> dict[str, float]:
+    """Leave out what JSON cannot hold."""
+    return {name: float(value) for name, value in figures.items() if math.isfinite(value)}
+
+
 def write_figures(home: Path, figures: Mapping[str, float]) -> None:
     """Keep a version's figures; those that are not finite are left out."""
-    finite = {name: float(value) for name, value in figures.items() if math.isfinite(value)}
     with replacing(_beside(home)) as path:
-        path.write_text(canonical_json(finite) + "\n")
+        path.write_text(canonical_json(finite(figures)) + "\n")
 
 
 def read_figures(home: Path) -> dict[str, float]:

