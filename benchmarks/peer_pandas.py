@@ -104,10 +104,7 @@ def _market(table: pd.DataFrame) -> dict[str, pd.Series[float]]:
     return {
         "market_correlation_60": own.rolling(60).corr(bench),
         "market_beta_60": own.rolling(60).cov(bench) / bench.rolling(60).var(),
-        "market_return_20": month - 1,
         "strength_market_20": close / close.shift(20) - month,
         "strength_sector_20": close / close.shift(20) - table["sector"] / table["sector"].shift(20),
         "volatility_level": level,
-        "volatility_change_5": level / level.shift(5) - 1,
-        "volatility_regime_60": level / level.rolling(60).mean() - 1,
     }

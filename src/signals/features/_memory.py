@@ -35,7 +35,6 @@ from signals.features._scratch import (
     S64,
     SECTOR,
     U8,
-    VOLATILITY,
     VOLUME,
     WINDOW,
     WORTH,
@@ -64,19 +63,19 @@ __all__ = [
 
 HERE = U8(WINDOW)
 ONE, TWO, FOUR = U8(1), U8(2), U8(4)
-# Eight trees over at most 60 rows. Their columns of the scratch stand in this order, two for each.
-SUMMED = (MOVE, MOVE_2, BENCH, BENCH_2, BOTH, VOLATILITY, VOLUME, WORTH)
+# Seven trees over at most 60 rows. Their columns of the scratch stand in this order, two for each.
+SUMMED = (MOVE, MOVE_2, BENCH, BENCH_2, BOTH, VOLUME, WORTH)
 # The spans of 16 rows that windows of close, high and low take, by their distance from the newest.
 LONG_SPANS = tuple(U8(n) for n in (0, 2, 4, 16, 32, 44, 48))
-# Spans of 4 rows, 4 groups of 16: of those eight; of close, high and low, with a place to spare.
+# Spans of 4 rows, 4 groups of 16: of those seven; of close, high and low; both with a place to spare.
 SHORT = U8(0)
 LONG = SHORT + U8(4 * 16 * 8)
-# The values of the newest 4 rows: of those eight; of high and low.
+# The values of the newest 4 rows: of those seven, with a place to spare; of high and low.
 SHORT_ROWS = LONG + U8(4 * 16 * 4)
 LONG_ROWS = SHORT_ROWS + U8(4 * 8)
 MOVE_ROWS = LONG_ROWS + U8(4 * 2)
 VOLUME_ROWS = MOVE_ROWS + U8(16)
-# Market, volatility, sector and fast stochastic of 32 rows.
+# Market, sector and fast stochastic of 32 rows, with a place to spare.
 LEVEL_ROWS = VOLUME_ROWS + U8(32)
 CLOSE_ROWS = LEVEL_ROWS + U8(32 * 4)
 # Spans of 64 rows of close, high and low, and of 4 rows of close, of 256 rows grouped modulo 64.
@@ -131,8 +130,7 @@ def remember(memory: F8, n: Place, row: F8, work: F8) -> None:
     _remember_long(memory, n, work)
     stochastics(work, HERE, HERE + ONE)
     at = level(n)
-    memory[at], memory[at + ONE] = work[MARKET + HERE], work[VOLATILITY + HERE]
-    memory[at + TWO], memory[at + U8(3)] = work[SECTOR + HERE], work[FAST + HERE]
+    memory[at], memory[at + ONE], memory[at + TWO] = work[MARKET + HERE], work[SECTOR + HERE], work[FAST + HERE]
 
 
 @helper
@@ -144,9 +142,9 @@ def _remember_short(memory: F8, n: Place, work: F8) -> None:
     new, now = SHORT + (group(n) + turn(n, U8(0))) * U8(8), SHORT_ROWS + n % FOUR * U8(8)
     for back in range(U8(1), U8(4)):
         held = SHORT_ROWS + (n - back) % FOUR * U8(8)
-        for k in range(8):
+        for k in range(7):
             work[SUMMED[k] + HERE - back] = memory[held + U8(k)]
-    for k in range(8):
+    for k in range(7):
         memory[now + U8(k)] = work[SUMMED[k] + HERE]
         memory[new + U8(k)] = total(work, SUMMED[k] + HERE, ONE)
 

@@ -25,7 +25,7 @@ __all__ = ["fetch"]
 LINE = U8(8)
 CLOSES_BACK = tuple(U8(n) for n in (0, 8, 16, 21, 48, 59, 63, 126, 252))
 FAR_BACK = tuple(U8(n) for n in (0, 188, 196))
-LEVELS_BACK = tuple(U8(n) for n in (0, 2, 5, 20))
+LEVELS_BACK = tuple(U8(n) for n in (0, 2, 20))
 
 
 def _typed(_context: Any, array: Any, place: Any) -> Any:
@@ -55,7 +55,7 @@ def fetch(memory: F8, n: Place) -> None:
     _hint(memory, LONG + group(n - U8(2)) * U8(4) + (n - U8(2)) // U8(4) % U8(16) * U8(4))
     for i in range(SHORT_ROWS, LEVEL_ROWS, LINE):
         _hint(memory, i)
-    for k in range(4):
+    for k in range(3):
         _hint(memory, level(n - LEVELS_BACK[k]))
     for k in range(9):
         _hint(memory, CLOSE_ROWS + (n - CLOSES_BACK[k]) % U8(256))

@@ -25,7 +25,6 @@ from signals.features._scratch import (
     S64,
     SECTOR,
     U8,
-    VOLATILITY,
     VOLUME,
     Place,
 )
@@ -58,19 +57,18 @@ def recall(memory: F8, n: Place, work: F8) -> None:
 @helper
 def _recall_levels(memory: F8, n: Place, work: F8) -> None:
     month = level(n - U8(20))
-    work[MARKET + HERE - U8(20)], work[SECTOR + HERE - U8(20)] = memory[month], memory[month + TWO]
-    work[VOLATILITY + HERE - U8(5)] = memory[level(n - U8(5)) + ONE]
-    work[FAST + HERE - ONE] = memory[level(n - ONE) + THREE]
-    work[FAST + HERE - TWO] = memory[level(n - TWO) + THREE]
+    work[MARKET + HERE - U8(20)], work[SECTOR + HERE - U8(20)] = memory[month], memory[month + ONE]
+    work[FAST + HERE - ONE] = memory[level(n - ONE) + TWO]
+    work[FAST + HERE - TWO] = memory[level(n - TWO) + TWO]
 
 
 @helper
 def _recall_short(memory: F8, n: Place, work: F8) -> None:
     for back in range(U8(15)):
         held, i = SHORT + (group(n) + turn(n, back)) * U8(8), HERE - FOUR * back
-        for k in range(8):
+        for k in range(7):
             work[MOVES + U8(2 * k) * COLUMN + S4 + i] = memory[held + U8(k)]
-    for k in range(8):
+    for k in range(7):
         tree = MOVES + U8(2 * k) * COLUMN + HERE
         for back in range(U8(0), U8(48), U8(16)):
             work[tree + S16 - back] = total(work, tree + S4 - back, FOUR)

@@ -31,7 +31,6 @@ __all__ = [
     "GAIN_14",
     "HIGH",
     "HIGHS",
-    "LEVELS",
     "LOSS_7",
     "LOSS_14",
     "LOW",
@@ -72,7 +71,7 @@ Place = int | np.uint64
 
 WINDOW = 252
 """Rows before the newest that a window may read."""
-N_FEATURES = 53
+N_FEATURES = 50
 # Rows done at a time: enough that preparing the rows before them again costs little, few enough for the cache.
 BLOCK = 512
 # From one column of the scratch to the next. No power of two, or all columns would share a few lines of the cache.
@@ -85,8 +84,8 @@ EMA_12, EMA_26, SIGNAL, GAIN_7, LOSS_7, GAIN_14, LOSS_14 = (U8(PITCH * place) fo
 TRUE, ATR, UP, DOWN, REACH, ADX = (U8(PITCH * place) for place in range(23, 29))
 # Trees take a column for each span: 4, 16 and 64 rows, or the first two.
 CLOSES, HIGHS, LOWS = (U8(PITCH * place) for place in (29, 32, 35))
-MOVES, MOVES_2, BENCHES, BENCHES_2, BOTHS, LEVELS, VOLUMES, WORTHS = (U8(PITCH * place) for place in range(38, 54, 2))
+MOVES, MOVES_2, BENCHES, BENCHES_2, BOTHS, VOLUMES, WORTHS = (U8(PITCH * place) for place in range(38, 52, 2))
 S4, S16, S64 = U8(0), COLUMN, U8(2 * PITCH)
-SCRATCH = 54 * PITCH
+SCRATCH = 52 * PITCH
 # The features, in a scratch of their own.
 OUT = tuple(U8(PITCH * place) for place in range(N_FEATURES))

@@ -30,7 +30,6 @@ from signals.features._scratch import (
     FAST,
     HIGH,
     HIGHS,
-    LEVELS,
     LOW,
     LOWS,
     MARKET,
@@ -169,7 +168,6 @@ def prepare(work: F8, begin: Place, end: Place) -> None:
     _sums(work, begin, end, BENCH, BENCHES, U8(60))
     _sums(work, begin, end, BENCH_2, BENCHES_2, U8(60))
     _sums(work, begin, end, BOTH, BOTHS, U8(60))
-    _sums(work, begin, end, VOLATILITY, LEVELS, U8(60))
     _sums(work, begin, end, VOLUME, VOLUMES, U8(20))
     _sums(work, begin, end, WORTH, WORTHS, U8(20))
     _extremes(work, begin, end)
@@ -321,14 +319,11 @@ def volumes(work: F8, begin: Place, end: Place, made: F4) -> None:
 def market(work: F8, begin: Place, end: Place, made: F4) -> None:
     """Compute the symbol against the market, its sector and the volatility index."""
     for i in range(begin, end):
-        month, level = i - U8(20), work[VOLATILITY + i]
-        own, market = work[CLOSE + i] / work[CLOSE + month], work[MARKET + i] / work[MARKET + month]
-        made[OUT[47] + i] = market - 1.0
-        made[OUT[48] + i] = own - market
-        made[OUT[49] + i] = own - work[SECTOR + i] / work[SECTOR + month]
-        made[OUT[50] + i] = level
-        made[OUT[51] + i] = level / work[VOLATILITY + i - U8(5)] - 1.0
-        made[OUT[52] + i] = level / (_sum_60(work, LEVELS, i) / 60.0) - 1.0
+        month = i - U8(20)
+        own = work[CLOSE + i] / work[CLOSE + month]
+        made[OUT[47] + i] = own - work[MARKET + i] / work[MARKET + month]
+        made[OUT[48] + i] = own - work[SECTOR + i] / work[SECTOR + month]
+        made[OUT[49] + i] = work[VOLATILITY + i]
     for i in range(begin, end):
         x, y = _sum_60(work, BENCHES, i), _sum_60(work, MOVES, i)
         xx = _sum_60(work, BENCHES_2, i) - x * x / 60.0

@@ -24,7 +24,7 @@ from signals.data.records import (
 from signals.features import alternative, basis, cross_asset, fundamental, technical, temporal
 from signals.features.alternative import AlternativeFacts
 from signals.features.calculators import Calculators
-from signals.features.catalog import CATALOGUE, names
+from signals.features.catalog import CATALOGUE
 from signals.features.fundamental import FundamentalFacts, medians_of
 from signals.features.references import MARKET_WIDE, join, market_wide
 from signals.features.share_basis import ShareBasis
@@ -46,11 +46,11 @@ __all__ = [
 
 F4 = NDArray[np.float32]
 
-KERNEL = slice(0, len(technical.FEATURES) + len(cross_asset.FEATURES))
+KERNEL = slice(0, len(technical.FEATURES) + len(cross_asset.FEATURES) - len(MARKET_WIDE))
 """The catalogue's columns that the kernel writes."""
-WIDE = [names().index(name) for name in MARKET_WIDE]
-"""Those of them that are the same for every symbol, from the references' own bars: see `references.market_wide`."""
-FACTS = slice(KERNEL.stop, KERNEL.stop + len(fundamental.FEATURES) + len(alternative.FEATURES))
+WIDE = slice(KERNEL.stop, KERNEL.stop + len(MARKET_WIDE))
+"""Those that are the same for every symbol, from the references' own bars: see `references.market_wide`."""
+FACTS = slice(WIDE.stop, WIDE.stop + len(fundamental.FEATURES) + len(alternative.FEATURES))
 """Those that facts decide, evaluated at any instants."""
 KNOWN = fundamental.WIDTH + alternative.WIDTH
 """Columns of what facts say of a symbol at an instant, whatever its price: see `FactFeatures.write`."""

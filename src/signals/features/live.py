@@ -285,8 +285,7 @@ class LiveFeatures:
         """Write what the calendar and the references say, and the user's own, into the rows that have a new bar."""
         now = np.array([time])
         self._rows[slots, TEMPORAL] = temporal.compute(now, self._calendar)
-        for place, value in zip(WIDE, self._market_wide(data), strict=True):
-            self._rows[slots, place] = value
+        self._rows[slots, WIDE] = self._market_wide(data)
         for symbol, slot in zip(symbols, slots, strict=True) if len(self._calculators) else ():
             past = _tail(symbol, data[symbol], self._calculators.lookback)
             inputs = self._inputs(past, data)

@@ -143,7 +143,7 @@ def test_without_volume_volume_features_are_missing(kernel_input: F8, run: Run) 
 
 @pytest.mark.parametrize(
     ("place", "name", "window"),
-    [(5, "market_beta_60", 61), (6, "volatility_regime_60", 60), (5, "market_return_20", 0)],
+    [(5, "market_beta_60", 61), (6, "volatility_level", 1), (5, "strength_market_20", 0)],
 )
 def test_reference_missing_once_is_missing_in_its_windows(
     kernel_input: F8, run: Run, same: Same, place: int, name: str, window: int

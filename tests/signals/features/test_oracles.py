@@ -63,7 +63,7 @@ def of_one_sign(bars: F8) -> dict[str, F8]:
 
 def differences(bars: F8) -> dict[str, F8]:
     """The features that cross zero, right to `RELATIVE` and `OF_TERMS`."""
-    opened, high, low, close, volume, market, volatility, sector = (np.ascontiguousarray(column) for column in bars.T)
+    opened, high, low, close, volume, market, _, sector = (np.ascontiguousarray(column) for column in bars.T)
     upper, _, lower = talib.BBANDS(close, 20, 2, 2)
     line, signal, histogram = talib.MACD(close, 12, 26, 9)
     mean_price = talib.SUM(talib.TYPPRICE(high, low, close) * volume, 20) / talib.SUM(volume, 20)
@@ -85,11 +85,8 @@ def differences(bars: F8) -> dict[str, F8]:
         "vwap_20_distance": close / mean_price - 1,
         "market_correlation_60": talib.CORREL(talib.ROCP(close, 1), talib.ROCP(market, 1), 60),
         "market_beta_60": talib.BETA(market, close, 60),  # the slope of the second's returns on the first's
-        "market_return_20": talib.ROCP(market, 20),
         "strength_market_20": talib.ROCP(close, 20) - talib.ROCP(market, 20),
         "strength_sector_20": talib.ROCP(close, 20) - talib.ROCP(sector, 20),
-        "volatility_change_5": talib.ROCP(volatility, 5),
-        "volatility_regime_60": volatility / talib.SMA(volatility, 60) - 1,
     }
 
 
