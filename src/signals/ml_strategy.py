@@ -220,10 +220,11 @@ class MLSignalStrategy(BaseStrategy):
         self._unrecorded += self._monitor.look(slice_)
 
     def _record(self, decision: Decision) -> None:
-        if self._monitor is not None:
-            self._monitor.keep(decision)
         self.sink.record(decision, tuple(self._unrecorded))
         self._unrecorded.clear()
+        # What is not recorded gets no outcome: its signals reached nobody.
+        if self._monitor is not None:
+            self._monitor.keep(decision)
 
 
 def ml_signal() -> MLSignalStrategy:

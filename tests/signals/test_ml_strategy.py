@@ -281,6 +281,26 @@ def test_an_alarm_outlives_a_sink_that_failed(planted: Any) -> None:
     assert strategy._unrecorded == []
 
 
+def test_what_was_not_recorded_gets_no_outcome(planted: Any) -> None:
+    class FullAtFirst(MemorySink):
+        def record(self, decision: Decision, events: Sequence[Event] = ()) -> None:
+            if decision.timestamp == first:
+                raise OSError("no space left")
+            super().record(decision, events)
+
+    days = [{symbol: bars[: len(bars) - back] for symbol, bars in planted.bars.items()} for back in range(9, -1, -1)]
+    first, sink = days[0]["S00"][-1].timestamp, FullAtFirst()
+    strategy = strategy_of(planted, monitor=ModelMonitor(planted.bundle), sink=sink)
+    with pytest.raises(OSError, match="no space"):
+        strategy.generate_signals(days[0])
+    for day in days[1:]:
+        strategy.generate_signals(day)
+    recorded = {signal.id for decision in sink.decisions for signal in decision.signals}
+    told = {event.body["signal_id"] for event in sink.events if event.kind is EventKind.OUTCOME}
+    assert told
+    assert told <= recorded
+
+
 def test_a_prediction_that_failed_costs_no_alarm_and_no_outcome(planted: Any) -> None:
     class Failing(FixedModel):
         def at(self, timestamp: datetime) -> ModelBundle:
