@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
-from collections.abc import Callable
+import multiprocessing
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import cycle
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import asyncpg
@@ -20,21 +22,20 @@ from signals.ml.registry import ModelRegistry
 
 MakeBundle = Callable[..., ModelBundle]
 NAMES = ("a", "b", "c")
-PROMOTER = """
-import sys
-from itertools import cycle
-from signals.ml.mirror import RedisMirror
-from signals.ml.postgres import PostgresStore
-from signals.ml.registry import ModelRegistry
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["signals.ml.mirror", "signals.ml.postgres", "signals.ml.registry", "xgboost"])
+Machine = tuple[Path, str, str]
+"""A registry's folder, and the addresses of its mirror and its store, if it has them."""
 
-_, folder, url, dsn, *names = sys.argv
-mirror = RedisMirror(url) if url else None
-store = PostgresStore(dsn, refresh_seconds=0) if dsn else None
-registry = ModelRegistry(folder, mirror=mirror, store=store)
-for name in cycle(names):
-    if registry.promote(name):
-        print(flush=True)
-"""
+
+def promote_for_ever(machine: Machine, promised: Connection) -> None:
+    folder, url, dsn = machine
+    mirror = RedisMirror(url) if url else None
+    store = PostgresStore(dsn, refresh_seconds=0) if dsn else None
+    registry = ModelRegistry(folder, mirror=mirror, store=store)
+    for name in cycle(NAMES):
+        if registry.promote(name):
+            promised.send_bytes(b"in force")
 
 
 def filled(registry: ModelRegistry, make_bundle: MakeBundle, folder: Path) -> ModelRegistry:
@@ -43,31 +44,39 @@ def filled(registry: ModelRegistry, make_bundle: MakeBundle, folder: Path) -> Mo
     return registry
 
 
-def kill_two_promoters(commands: list[list[str]], rng: np.random.Generator) -> int:
-    """Return how many promotions both promised before they died."""
-    children = [
-        subprocess.Popen([sys.executable, "-c", PROMOTER, *command], stdout=subprocess.PIPE, text=True)  # noqa: S603
-        for command in commands
-    ]
-    promised = 0
-    for child in children:
-        assert child.stdout is not None
+def kill_promoters(machines: Sequence[Machine], rng: np.random.Generator) -> int:
+    """Let each promote a few times, kill them, and return how many promotions they promised before they died."""
+    running = []
+    for machine in machines:
+        heard, promised = PROCESSES.Pipe(duplex=False)
+        child = PROCESSES.Process(target=promote_for_ever, args=(machine, promised))
+        child.start()
+        promised.close()
+        running.append((child, heard))
+    count = 0
+    for _, heard in running:
         for _ in range(rng.integers(1, 10)):
-            promised += len(child.stdout.readline())
-    for child in children:
+            assert heard.recv_bytes()
+            count += 1
+    for child, heard in running:
         for _ in range(rng.integers(0, 50_000)):
             pass
         child.kill()
-    return promised + sum(len(child.communicate()[0]) for child in children)
+        child.join()
+        with suppress(EOFError):
+            while heard.recv_bytes():
+                count += 1
+        heard.close()
+    return count
 
 
 def check(
-    registry: ModelRegistry, commands: list[list[str]], times: int, seed: int, look: Callable[[str, int], None]
+    registry: ModelRegistry, machines: Sequence[Machine], times: int, seed: int, look: Callable[[str, int], None]
 ) -> None:
     """Kill both promoters again and again; `look` is told what is in force, and by which activation."""
     rng, promised = np.random.default_rng([20240102, seed]), 0
     for _ in range(times):
-        promised += kill_two_promoters([[*command, *NAMES] for command in commands], rng)
+        promised += kill_promoters(machines, rng)
         history = registry.history()  # reads every number from 1: a gap or a half record raises
         assert [entry.previous for entry in history] == [None, *(entry.version_id for entry in history[:-1])]
         assert len(history) >= promised
@@ -80,8 +89,7 @@ def check(
 
 def on_files(make_bundle: MakeBundle, folder: Path, times: int, seed: int) -> None:
     registry = filled(ModelRegistry(folder / "models"), make_bundle, folder)
-    command = [str(registry.root), "", ""]
-    check(registry, [command, command], times, seed, lambda version, number: None)
+    check(registry, [(registry.root, "", "")] * 2, times, seed, lambda version, number: None)
 
 
 def on_redis(make_bundle: MakeBundle, folder: Path, times: int, seed: int, url: str) -> None:
@@ -97,8 +105,7 @@ def on_redis(make_bundle: MakeBundle, folder: Path, times: int, seed: int, url: 
         mirror.rebuild(registry)
         assert client.hgetall(ACTIVE) == {"direction": version, "direction:activation": str(number)}
 
-    command = [str(registry.root), url, ""]
-    check(registry, [command, command], times, seed, look)
+    check(registry, [(registry.root, url, "")] * 2, times, seed, look)
     client.close()
 
 
@@ -117,8 +124,8 @@ def on_postgres(make_bundle: MakeBundle, folder: Path, times: int, seed: int, ds
     asyncio.run(fetch("DROP TABLE IF EXISTS vane_activations, vane_files, vane_versions"))
     store = PostgresStore(dsn, refresh_seconds=0)
     registry = filled(ModelRegistry(folder / "models", store=store), make_bundle, folder)
-    commands = [[str(folder / machine), "", dsn] for machine in ("one", "two")]
-    check(registry, commands, times, seed, look)
+    machines = [(folder / name, "", dsn) for name in ("one", "two")]
+    check(registry, machines, times, seed, look)
 
 
 def test_kill_leaves_a_whole_log(make_bundle: MakeBundle, tmp_path: Path) -> None:
