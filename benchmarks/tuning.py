@@ -33,7 +33,8 @@ _NOTES = (
     f"{_CASE} each window; {_FOLDS} inner purged folds; both on {cores()} cores; TPE with the same seed, in the "
     "documented space",
     "ours: matrices shared by all trials, 32 bins, trees read from one curve, pruning, folds side by side; "
-    "each window starts from the best of the one before",
+    "the first window starts from the recipe's careful parameters (depth 3, rate 0.02), the others from what was best "
+    "in the one before",
     "the peer: a fit for each fold of each trial, its number of trees searched as well",
     "inner_log_loss is the least mean loss of the inner folds before calibration: the best of many, so it flatters "
     "both; what a choice is worth out of sample one window cannot say",

@@ -123,6 +123,8 @@ class SearchSpec(_Spec):
     ----------
     space
         By parameter, under scikit-learn's names; the number of trees is read from the evaluation curve.
+    start
+        Tried first where nothing better is known: a good first trial lets later ones be given up early.
     fewest_trees, most_trees, patience
         The curve ends at `most_trees`, or when the loss has not fallen for `patience` trees.
     seconds
@@ -130,6 +132,7 @@ class SearchSpec(_Spec):
     """
 
     space: dict[str, Range]
+    start: dict[str, int | float] = {}
     trials: Annotated[int, Field(ge=1)] = 100
     folds: Annotated[int, Field(ge=1, le=20)] = 3
     fewest_trees: Annotated[int, Field(ge=1)] = 1

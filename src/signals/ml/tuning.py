@@ -75,7 +75,7 @@ def search(
     data
         Training rows only: inner folds are made of them, and nobody sees any other.
     start
-        Tried first: the parameters that were best on the range before.
+        Tried first: the parameters that were best on the range before; without any, those of the recipe's search.
     journal
         A file in which every trial is kept; a search of the same recipe, rows and seed goes on from it. None: memory.
     threads
@@ -95,8 +95,9 @@ def search(
     curves = FoldCurves(recipe, data, inner_folds(recipe, data, spec.folds), threads=threads, seed=seed)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = _study(recipe, data, seed, journal)
-    if start and not study.trials:
-        study.enqueue_trial({name: value for name, value in start.items() if name in spec.space})
+    first = {name: value for name, value in (start or spec.start).items() if name in spec.space}
+    if first and not study.trials:
+        study.enqueue_trial(first)
     began = time.monotonic()
     done = _finished(study)
     while done < spec.trials and not (spec.seconds is not None and done and time.monotonic() - began > spec.seconds):

@@ -39,6 +39,7 @@ CONSERVATIVE = SearchSpec(
         "colsample_bytree": Range(low=0.3, high=0.9),
         "min_child_weight": Range(low=5, high=300, log=True),
     },
+    start={"max_depth": 3, "learning_rate": 0.05, "subsample": 0.5, "colsample_bytree": 0.5, "min_child_weight": 300},
 )
 """Shallow trees of many rows: what is left of the signal is small, and deep trees learn regimes by heart."""
 
@@ -50,6 +51,7 @@ DOCUMENTED = SearchSpec(
         "colsample_bytree": Range(low=0.6, high=1.0),
         "min_child_weight": Range(low=1, high=10),
     },
+    start={"max_depth": 3, "learning_rate": 0.02, "subsample": 0.6, "colsample_bytree": 0.6, "min_child_weight": 10},
     fewest_trees=100,
 )
 """The usual space for gradient-boosted trees."""

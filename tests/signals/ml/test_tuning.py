@@ -66,6 +66,13 @@ def test_begins_with_what_it_is_given(recipe: Recipe, planted_data: Dataset) -> 
     assert {name: params[name] for name in SPEC.space} == {name: start[name] for name in SPEC.space}
 
 
+def test_begins_with_what_its_recipe_says(recipe: Recipe, planted_data: Dataset) -> None:
+    start = {"max_depth": 2, "learning_rate": 0.1, "min_child_weight": 3.0}
+    one = recipe.model_copy(update={"search": SPEC.model_copy(update={"trials": 1, "start": start})})
+    params = search(one, planted_data).params
+    assert {name: params[name] for name in SPEC.space} == start
+
+
 def test_a_study_goes_on_where_it_was(found: Tuned, recipe: Recipe, planted_data: Dataset, tmp_path: Path) -> None:
     journal = tmp_path / "deep" / "tuning.journal"
     few = recipe.model_copy(update={"search": SPEC.model_copy(update={"trials": 4})})
