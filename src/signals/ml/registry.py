@@ -220,12 +220,20 @@ class ModelRegistry:
         return self._store is not None and time.monotonic() - self._looked >= self._store.refresh_seconds
 
     def refresh(self) -> None:
-        """Look into the store, if it is time to; where it does not answer the log says so and the folder stays."""
+        """Look into the store, if it is time to; where it does not answer the log says so and the folder stays.
+
+        Raises
+        ------
+        RegistryError
+            If there is no folder yet: nothing would look like no models.
+        """
         if self.stale:
             try:
                 self._pull()
             except VaneError as error:
-                structlog.get_logger(__name__).warning("registry.not_refreshed", reason=str(error))
+                if not self.root.exists():
+                    raise
+                structlog.get_logger(__name__).error("registry.not_refreshed", reason=str(error))
 
     def load(self, activation: Activation, recipe: str = "direction") -> ModelBundle | None:
         """Load the bundle that an activation put in force, None if it put nothing.

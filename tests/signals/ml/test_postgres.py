@@ -192,6 +192,8 @@ def test_without_postgres_what_was_copied_stays(
     assert version.version_id == "a"
     with pytest.raises(RegistryError, match="could not be used") as caught:
         gone.promote("b")
+    with pytest.raises(RegistryError, match="could not be used"):
+        opened(tmp_path / "nothing yet", "postgresql://localhost:1/x").list_versions()
     assert "secret" not in f"{caught.value}{capsys.readouterr()}"
     assert len(registry.history()) == 1
 
