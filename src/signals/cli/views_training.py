@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from signals.cli.common import console, tell
-from signals.ml.returns import MIN_TRADE_DATES
 
 if TYPE_CHECKING:
     from signals.ml.gate import Verdict
@@ -71,8 +69,4 @@ def show_verdict(verdict: Verdict, figures: Mapping[str, float], threshold: floa
         tell(escape(sentence), bullet=True)
     coverage = figures["coverage"]
     hardly = ": it will hardly ever speak" if coverage < _HARDLY else ""
-    trades = f"{figures['trade_dates']:,.0f} dates with a signal"
-    sharpe = figures["sharpe"]
-    earned = f"undefined, {trades}, {MIN_TRADE_DATES} needed" if math.isnan(sharpe) else f"{sharpe:.2f}, {trades}"
-    tell(f"Sharpe ratio of the signals after costs, a year: {earned}")
     tell(f"UP or DOWN with confidence above {threshold:g} in {coverage:.1%} of out-of-sample rows{hardly}")

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from signals.ml.baselines import VOLATILITY
 from signals.ml.evidence import BASELINES
 from signals.ml.recipe import GateRule
+from signals.ml.returns import MIN_TRADE_DATES
 
 __all__ = ["reported", "rule_sentence", "summary"]
 
@@ -58,7 +59,7 @@ def rule_sentence(rule: GateRule, figures: Mapping[str, float], held: bool) -> s
 
 
 def reported(figures: Mapping[str, float]) -> list[str]:
-    """Return what a reader should know and no rule asks: windows that were positive, and what choosing costs."""
+    """Return what a reader should know and no rule asks: positive windows, what signals earned, what choosing costs."""
     found = []
     if "windows_positive_frequencies" in figures:
         over = {name: figures[f"windows_positive_{name}"] for name in (*BASELINES, "direction")}
@@ -67,9 +68,21 @@ def reported(figures: Mapping[str, float]) -> list[str]:
             f"{figures['windows']:.0f} windows, over the volatility table in {over['volatility']:.0f}, in direction in "
             f"{over['direction']:.0f}; windows overlap."
         )
+    if "sharpe" in figures:
+        found.append(_earned(figures))
     if "pbo" in figures:
         found += [_overfitting(figures), _deflated(figures)]
     return found
+
+
+def _earned(figures: Mapping[str, float]) -> str:
+    what, trades = (
+        "Sharpe ratio of the signals after costs, a year",
+        f"{figures['trade_dates']:,.0f} dates with a signal",
+    )
+    if math.isnan(figures["sharpe"]):
+        return f"Reported, not judged: {what}: undefined, {trades}, {MIN_TRADE_DATES} needed."
+    return f"Reported, not judged: {what}: {figures['sharpe']:.2f}, {trades}."
 
 
 def _overfitting(figures: Mapping[str, float]) -> str:

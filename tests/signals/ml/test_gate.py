@@ -304,6 +304,16 @@ def test_windows_that_were_positive_are_reported() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("sharpe", "says"),
+    [(0.523, "0.52, 80 dates with a signal"), (math.nan, "undefined, 80 dates with a signal, 30 needed")],
+)
+def test_what_signals_earned_is_reported(sharpe: float, says: str) -> None:
+    figures = {"ece": 0.0, "sharpe": sharpe, "trade_dates": 80.0}
+    said = Gate(RULES[3:]).judge(Evidence(figures, (), {}, {})).sentences
+    assert said[-1] == f"Reported, not judged: Sharpe ratio of the signals after costs, a year: {says}."
+
+
 def test_evidence_and_verdict_go_through_json() -> None:
     losses = {"model": np.ones(2), "frequencies": np.ones(2), "volatility": np.full(2, math.nan)}
     made = Evidence.of({"ece": math.nan, "accuracy": 0.4}, (1, 2), losses, losses, 30)
