@@ -96,7 +96,10 @@ def recipe(settings: Settings | None = None) -> Recipe:
         estimator=EstimatorSpec(
             kind="xgboost", params={**ml.xgb_params.model_dump(), "max_bin": _BINS, "device": training.device}
         ),
-        calibration=CalibrationSpec(method="bias_corrected_temperature"),
+        # Class weights distort the frequencies on purpose, which only a free bias undoes.
+        calibration=CalibrationSpec(
+            method="vector" if training.class_weights == "none" else "bias_corrected_temperature"
+        ),
         min_rows=ml.min_training_samples,
         metrics=("log_loss", "accuracy", "ece", "rank_ic", "coverage"),
         primary="log_loss",

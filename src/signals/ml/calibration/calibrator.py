@@ -25,8 +25,8 @@ class ConfidenceCalibrator:
     ``temperature``                 ``softmax(slope * log p)``; the slope is one over the temperature (Guo et al. 2017)
     ``bias_corrected_temperature``  ``softmax(slope * log p + bias)`` (Alexandari, Kundaje & Shrikumar 2020), which
                                     undoes the distortion of class weights
-    ``vector``                      the same with a slope for each class (vector scaling, Guo et al. 2017), its targets
-                                    drawn to the class frequencies
+    ``vector``                      the same with a slope for each class (vector scaling, Guo et al. 2017) and hardly
+                                    any bias: class frequencies drift, so for fits without class weights
     ``platt``                       one class against the rest on logits (Platt 1999), then divided by the sum
     ``isotonic``                    a rising curve for each class (Zadrozny & Elkan 2002), then divided by the sum;
                                     refused below 2,000 label intervals that do not overlap
@@ -34,7 +34,8 @@ class ConfidenceCalibrator:
     ==============================  ===============================================================================
 
     A fit minimises the log loss of the *unweighted* outcomes, averaged within a date and then over dates, with a normal
-    prior of standard deviation 1 around the identity: the fewer label intervals do not overlap, the closer the result
+    prior around the identity, of standard deviation 1 (``vector``: 1 for the slopes together, 0.3 for each beside the
+    others, 0.1 for a bias): the fewer label intervals do not overlap, the closer the result
     stays to p. Slopes are never below 0: a contrary model is silenced, not inverted.
 
     Only fit on predictions for rows that the model was not trained on: in-sample ones look better than they are.

@@ -9,7 +9,6 @@ from signals.data.records import F8, I8
 __all__ = ["log_clipped", "minimised", "penalty"]
 
 _TINY = 1e-7  # keeps log p finite where a model says 0; below what float32 probabilities resolve
-_PRIOR_SD = 1.0  # of slope and bias around the identity
 
 
 def log_clipped(probabilities: F8) -> F8:
@@ -17,30 +16,28 @@ def log_clipped(probabilities: F8) -> F8:
     return np.log(np.clip(probabilities, _TINY, 1.0))
 
 
-def penalty(intervals: int) -> float:
-    """Return what a squared unit away from the identity costs: a normal prior against so many label intervals."""
-    return 0.5 / (_PRIOR_SD**2 * intervals)
+def penalty(covariance: F8, intervals: int) -> F8:
+    """Return what being away from the identity costs, a matrix: a normal prior against so many label intervals."""
+    return np.asarray(0.5 * np.linalg.inv(covariance) / intervals)
 
 
 def minimised(
     logs: F8,
     classes: I8,
     weight: F8,
-    cost: float,
+    cost: F8,
     *,
     slopes: int = 1,
     biased: bool = True,
-    drawn: float = 0.0,
-    frequencies: F8 | None = None,
 ) -> tuple[F8, F8]:
-    """Return slope (slopes,) and bias (columns,) of the least weighted log loss plus `cost` times the squared distance.
+    """Return slope (slopes,) and bias (columns,) of the least weighted log loss plus `cost`.
 
     Parameters
     ----------
     logs
         Log probabilities, shape (n, columns).
-    drawn, frequencies
-        The share of every target that goes to the class frequencies, whatever happened.
+    cost
+        The quadratic form of the distance of slopes, then biases if there are any, from ones and zeros.
     """
     from scipy.optimize import minimize
 
@@ -52,16 +49,12 @@ def minimised(
         top = margins.max(axis=1)
         sums = top + np.log(np.exp(margins - top[:, None]).sum(axis=1))
         error = np.exp(margins - sums[:, None])
-        happened = (1.0 - drawn) * margins[rows, classes]
-        error[rows, classes] -= 1.0 - drawn
-        if drawn and frequencies is not None:
-            happened += drawn * (margins @ frequencies)
-            error -= drawn * frequencies
+        error[rows, classes] -= 1.0
         error *= weight[:, None]
         by_slope = np.sum(error * logs, axis=0 if slopes > 1 else None)
         gradient = np.concatenate((np.atleast_1d(by_slope), error.sum(axis=0) if biased else []))
-        away = parameters - start
-        return float(weight @ (sums - happened) + cost * away @ away), gradient + 2 * cost * away
+        far = cost @ (parameters - start)
+        return float(weight @ (sums - margins[rows, classes]) + far @ (parameters - start)), gradient + 2 * far
 
     start = np.array([1.0] * slopes + [0.0] * (columns if biased else 0))
     bounds = [(0.0, None)] * slopes + [(None, None)] * (len(start) - slopes)

@@ -63,7 +63,7 @@ def fit_platt(rows: CalibrationRows) -> PlattMap:
         p = rows.probabilities[:, column]
         logs = log_clipped(np.column_stack([1.0 - p, p]))
         happened = (rows.classes == column).astype(np.int64)
-        slope, bias = minimised(logs, happened, rows.weight, penalty(rows.intervals))
+        slope, bias = minimised(logs, happened, rows.weight, penalty(np.eye(3), rows.intervals))
         slopes.append(float(slope[0]))
         biases.append(float(bias[1] - bias[0]))
     return PlattMap(tuple(slopes), tuple(biases))

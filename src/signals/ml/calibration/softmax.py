@@ -1,4 +1,8 @@
-"""Maps ``softmax(slope * log p + bias)``: temperature, bias-corrected temperature and vector scaling."""
+"""Maps ``softmax(slope * clr p + bias)``: temperature, bias-corrected temperature and vector scaling.
+
+clr p is log p less its mean over the classes (Aitchison 1982): with log p alone, a class's own slope would also be a
+bias for it. To one slope for all it makes no difference.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +21,17 @@ from strategy.signal import JSON
 
 __all__ = ["SoftmaxMap", "fit_softmax", "softmax"]
 
+_SLOPE, _OWN_SLOPE, _BIAS = 1.0, 0.3, 0.1
+"""Vector scaling's prior deviations around the identity: of the slopes together, of each from the others, of a bias.
+
+Class frequencies drift: a bias beyond a tenth (of log odds) is what the training years happened to be. That FLAT can be
+told from the rest, by volatility, lasts. See ADR 0004.
+"""
+
 
 @dataclass(frozen=True)
 class SoftmaxMap:
-    """Map p to ``softmax(slope * log p + bias)``.
+    """Map p to ``softmax(slope * clr p + bias)``.
 
     Parameters
     ----------
@@ -45,7 +56,7 @@ class SoftmaxMap:
     def __call__(self, probabilities: F8) -> F8:
         """Return calibrated probabilities, shape (n, classes)."""
         slope, bias = self._arrays
-        return softmax(slope * log_clipped(probabilities) + bias)
+        return softmax(slope * _centred(probabilities) + bias)
 
     def to_json(self) -> dict[str, JSON]:
         """Return slope and bias."""
@@ -70,22 +81,30 @@ def fit_softmax(rows: CalibrationRows, *, vector: bool = False, biased: bool = T
     Parameters
     ----------
     vector
-        A slope for each class (vector scaling, Guo et al. 2017). Its targets are drawn to the class frequencies as if
-        one more label interval had shown just those, as Platt (1999) does for two classes.
+        A slope for each class (vector scaling, Guo et al. 2017), shrunk to the others' and to the identity; the bias
+        much more so.
     biased
         With a bias for each class (Alexandari, Kundaje and Shrikumar 2020), else the slope alone.
     """
+    slopes = rows.columns if vector else 1
+    covariance = np.eye(slopes + (rows.columns if biased else 0))
+    if vector:
+        covariance[:slopes, :slopes] = _SLOPE**2 + _OWN_SLOPE**2 * np.eye(slopes)
+        covariance[slopes:, slopes:] *= _BIAS**2
     slope, bias = minimised(
-        log_clipped(rows.probabilities),
+        _centred(rows.probabilities),
         rows.classes,
         rows.weight,
-        penalty(rows.intervals),
-        slopes=rows.columns if vector else 1,
+        penalty(covariance, rows.intervals),
+        slopes=slopes,
         biased=biased,
-        drawn=1.0 / (rows.intervals + 1) if vector else 0.0,
-        frequencies=rows.frequencies,
     )
     return SoftmaxMap(tuple(slope.tolist()) if vector else float(slope[0]), tuple(bias.tolist()))
+
+
+def _centred(probabilities: F8) -> F8:
+    logs = log_clipped(probabilities)
+    return np.asarray(logs - logs.mean(axis=1, keepdims=True))
 
 
 def softmax(margins: F8) -> F8:
