@@ -21,7 +21,7 @@ from signals.config import DataSettings, Settings
 from signals.data.records import from_micros
 from signals.feature_store import FeatureStore
 from signals.ml.dataset import Dataset
-from signals.ml.recipe import EstimatorSpec, FeatureSet, Recipe, TargetSpec, WeightSpec
+from signals.ml.recipe import CalibrationSpec, EstimatorSpec, FeatureSet, Recipe, TargetSpec, WeightSpec
 from signals.ml.trainer import Trainer
 from signals.ml.windows import pooled
 from signals.recipes.direction import recipe
@@ -35,6 +35,10 @@ _SHALLOW: Mapping[str, int | float | str] = {
     "colsample_bytree": 0.5,
     "min_child_weight": 300,
     "max_bin": 32,
+}
+_BALANCED: Mapping[str, Any] = {
+    "weights": WeightSpec(kind="balanced"),
+    "calibration": CalibrationSpec(method="bias_corrected_temperature"),
 }
 _SIX = ("hist_vol_10", "hist_vol_20", "hist_vol_60", "atr_14", "bollinger_width", "range")
 _SKILLS = ("skill_frequencies", "skill_volatility", "skill_direction")
@@ -50,13 +54,8 @@ def _by_volatility(horizon: int = 5, **changed: Any) -> TargetSpec:
 
 VARIANTS: Mapping[str, dict[str, Any]] = {
     "as shipped": {},
-    "classes balanced, market-wide features": {
-        "weights": WeightSpec(kind="balanced"),
-        "features": FeatureSet(market_wide=True),
-    },
-    "shallow, 150 trees, balanced, market-wide": _shallow(
-        150, weights=WeightSpec(kind="balanced"), features=FeatureSet(market_wide=True)
-    ),
+    "classes balanced, market-wide features": {"features": FeatureSet(market_wide=True), **_BALANCED},
+    "shallow, 150 trees, balanced, market-wide": _shallow(150, features=FeatureSet(market_wide=True), **_BALANCED),
     "shallow, 150 trees, market-wide": _shallow(150, features=FeatureSet(market_wide=True)),
     "shallow, 300 trees": _shallow(300),
     "shallow, 150 trees": _shallow(150),
