@@ -78,6 +78,11 @@ class FeatureStore:
         self._facts: dict[str, tuple[SymbolFacts, FactFeatures]] = {}
         self._medians: tuple[weakref.ref[DataProvider], int, Medians] | None = None
 
+    @property
+    def calculators(self) -> tuple[FeatureCalculator, ...]:
+        """The user's own."""
+        return self._calculators.each
+
     def compute_features(
         self,
         symbol: str,

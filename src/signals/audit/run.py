@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from signals.audit.cases import Case, Ledger, rows_of
+from signals.audit.forgetful import Forgetful
 from signals.audit.futures import facts_cases, future_cases
 from signals.audit.generated import with_facts, with_references
 from signals.audit.invariances import as_traded, start_case, unit_cases, unit_count, universe_case, untied
@@ -74,7 +75,9 @@ def audit(
         If a symbol has no bars, a calculator fails on them as they are, or fewer than one cut is asked for.
     """
     chosen = _with_sectors(load_settings() if settings is None else settings)
-    store = FeatureStore(chosen, calculators=calculators)
+    # What a calculator remembers of one world must not tell it about the next; live keeps it, as it does in earnest.
+    live = FeatureStore(chosen, calculators=calculators)
+    store = FeatureStore(chosen, calculators=map(Forgetful, live.calculators))
     world, generated = _prepared(provider, chosen.data, symbols, seed)
     if cuts < 1:
         raise FeatureError(f"cuts: expected one or more, was {cuts}")
@@ -89,7 +92,7 @@ def audit(
     for instant in told.over("beginnings", instants):
         ledger.hold_world(start_case(world, instant), before, store)
     try:
-        stream_cases(world, store, ledger, before, told.counter("stream", len(world.instants) + RESTARTED))
+        stream_cases(world, live, ledger, before, told.counter("stream", len(world.instants) + RESTARTED))
     except FeatureError as error:  # of a calculator that cannot do with the bars it asked for
         ledger.fail(Case("stream", "bar by bar", world), world.universe[0], before[world.universe[0]], error)
     for symbol in told.over("universe", world.universe):

@@ -24,6 +24,7 @@ from signals.cli.common import (
 )
 from signals.cli.inputs import Source, chosen_symbols, read_inputs
 from signals.cli.train import stage_progress
+from signals.cli.views import show_quality
 
 if TYPE_CHECKING:
     from signals.audit import AuditReport, Violation
@@ -63,6 +64,8 @@ def audit(
     from signals.audit import audit as run
 
     inputs = read_inputs(Source(data, stamped, calendar, market, tz), chosen_symbols(symbols))
+    if not as_json:
+        show_quality(inputs)
     with stage_progress() as progress:
         report = run(inputs.provider, inputs.settings, symbols=inputs.universe, cuts=cuts, progress=progress)
     if as_json:
@@ -97,7 +100,7 @@ def _show(report: AuditReport) -> None:
 def _show_untested(report: AuditReport) -> None:
     """Name what had no value where it would have been compared, and what to do about it."""
     for wholly, says in ((True, "not tested, no value anywhere"), (False, "tested but for a part")):
-        found = [each for each in report.untested if each.wholly is wholly]
+        found = sorted((each for each in report.untested if each.wholly is wholly), key=lambda each: each.ours)
         if not found:
             continue
         names = ", ".join(each.feature for each in found[:_NAMED])
@@ -105,9 +108,9 @@ def _show_untested(report: AuditReport) -> None:
         kinds = "" if wholly else f" ({', '.join(sorted({kind for each in found for kind in each.kinds}))})"
         tell(f"[yellow]{says}{kinds}:[/] {escape(names)}{more}")
     longest = max(each.lookback for each in report.untested)
-    tell(f"[dim]they need more history (one looks back {longest:,} bars), or data that was not given[/]")
+    tell(f"[dim]they need more history (one looks back {counted(longest, 'bar')}), or data that was not given[/]")
     if any(each.wholly and not each.ours for each in report.untested):
-        tell("[red]a feature of your own was not tested: that is no proof[/]")
+        tell("[red]a feature of your own gave no finite value that could be compared: that is no proof[/]")
 
 
 def _show_violations(report: AuditReport) -> None:

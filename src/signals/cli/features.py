@@ -23,6 +23,7 @@ from signals.cli.common import (
 )
 from signals.cli.inputs import Source, chosen_symbols, read_inputs
 from signals.cli.train import stage_progress
+from signals.cli.views import show_quality
 
 if TYPE_CHECKING:
     from signals.features.feature import Feature
@@ -63,16 +64,22 @@ def build(
     as_json: AsJson = False,
 ) -> None:
     """Compute a universe into the cache; what is there and still right is passed over, so a killed build goes on."""
+    from signals.feature_store import FeatureStore
     from signals.features.building import build as run
 
     inputs = read_inputs(Source(data, stamped, calendar, market, tz), chosen_symbols(symbols))
+    if not as_json:
+        show_quality(inputs)
     with stage_progress() as progress:
         built = run(inputs.provider, inputs.settings, inputs.universe, workers=workers, progress=progress)
     folder = inputs.settings.data.features_dir
     if as_json:
-        emit_json({"folder": str(folder), "computed": list(built.computed), "kept": list(built.kept)})
+        said = {"folder": str(folder), "computed": list(built.computed), "kept": list(built.kept)}
+        emit_json({"data": inputs.table.report.to_json(), **said})
         return
-    tell(f"{counted(len(built.computed), 'symbol')} computed, {len(built.kept):,} were there already")
+    tell(f"{counted(len(built.computed), 'symbol')} computed, {len(built.kept):,} there already")
+    if FeatureStore(inputs.settings).calculators:
+        tell("features of your own are not in the files: they are computed whenever they are asked for")
     console.print(f"  one file a symbol in {folder}", markup=False, soft_wrap=True)
 
 

@@ -252,4 +252,11 @@ def _fitted(settings: Settings, calendar: str, references: BarTable | None) -> S
         if found:
             changed["market"] = found[0]
             errors.print(f"[dim]market series: {found[0]} (data.market is {settings.data.market}, not in --market)[/]")
+        elif not references.columns.keys() & {settings.data.volatility, *settings.data.sector_etfs.values()}:
+            wanted = ", ".join(dict.fromkeys((settings.data.market, *_MARKETS, settings.data.volatility)))
+            raise DataError(
+                f"a market or volatility series in --market ({wanted})",
+                f"only {', '.join(sorted(references.columns)[:5])}",
+                hint="the settings data.market and data.volatility name them",
+            )
     return settings.model_copy(update={"data": settings.data.model_copy(update=changed)})

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import structlog
 import typer
+from rich.markup import escape
 
 from signals.cli.common import (
     AsJson,
@@ -29,6 +30,7 @@ from signals.cli.common import (
 )
 from signals.cli.inputs import Inputs, Source, chosen_symbols, parse_time, read_inputs
 from signals.cli.models_mirror import mirror_of
+from signals.cli.own import require_honest
 from signals.cli.views import progress_bars, show_quality
 from signals.cli.views_training import show_plan, show_verdict, show_windows
 from signals.errors import BundleError, TooFewRows
@@ -140,6 +142,10 @@ def train(
     require_history(inputs, chosen, end)
     if not as_json:
         show_plan(chosen)
+    with stage_progress() as progress:
+        own = require_honest(inputs, progress)
+    if own and not as_json:
+        tell(f"audited, as they are your own: {escape(', '.join(own))} (briefly; vane audit does it at length)")
     with stage_progress() as progress:
         trained = train_and_register(
             inputs,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
@@ -69,15 +69,15 @@ class Calculators:
     """
 
     def __init__(self, calculators: Iterable[FeatureCalculator] = ()) -> None:
-        self._each = tuple(calculators)
+        self.each = tuple(calculators)
         taken = {feature.name for feature in CATALOGUE}
-        for each in self._each:
+        for each in self.each:
             if not isinstance(each, FeatureCalculator) or isinstance(each, type):
                 raise FeatureError(f"expected a calculator with name, features and compute, was {each!r}")
             for feature in each.features:
                 _check(each, feature, taken)
                 taken.add(feature.name)
-        self.features = tuple(feature for each in self._each for feature in each.features)
+        self.features = tuple(feature for each in self.each for feature in each.features)
         self.lookback = max((feature.lookback for feature in self.features), default=0)
 
     def __len__(self) -> int:
@@ -95,7 +95,7 @@ class Calculators:
         """
         out = np.full((len(time), len(self)), np.nan, np.float32)
         first = 0
-        for each in self._each:
+        for each in self.each:
             stop = first + len(each.features)
             if len(time):
                 with np.errstate(all="ignore"):
@@ -106,9 +106,26 @@ class Calculators:
 
 
 def installed() -> tuple[FeatureCalculator, ...]:
-    """Return one of each calculator that an installed package offers under ``vane.features``, sorted by entry name."""
-    found = sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
-    return tuple(entry.load()() for entry in found)
+    """Return one of each calculator that an installed package offers under ``vane.features``, sorted by entry name.
+
+    Raises
+    ------
+    FeatureError
+        If one cannot be made; it names the package.
+    """
+    return tuple(_made(entry) for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name))
+
+
+def _made(entry: EntryPoint) -> FeatureCalculator:
+    try:
+        made: FeatureCalculator = entry.load()()
+    except Exception as error:
+        package = "a package" if entry.dist is None else entry.dist.name
+        raise FeatureError(
+            f"{GROUP} entry {entry.name!r} of {package} ({entry.value}): expected a class without arguments, was "
+            f"{error!r}; mend the entry or uninstall {package}"
+        ) from error
+    return made
 
 
 def _check(each: FeatureCalculator, feature: Feature, taken: set[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ import pytest
 from signals.audit import AuditReport, audit
 from signals.config import Settings
 from signals.data.provider import InMemoryProvider
+from signals.errors import FeatureError
 from signals.features.feature import Feature
 
 MakeProvider = Callable[..., InMemoryProvider]
@@ -117,6 +119,28 @@ def test_memory_between_symbols(kinds: Callable[..., set[str]]) -> None:
         return bars["close"] / bars["close"] + len(seen)
 
     assert "universe" in kinds(remembered, symbols=("AAA", "BBB"))
+
+
+class FittedOnce(One):
+    """A scaler that is fitted on the first history that it sees."""
+
+    def compute(self, bars: pd.DataFrame) -> pd.DataFrame:
+        if not hasattr(self, "mean"):
+            self.mean = float(bars["close"].mean())
+        return (bars["close"] / self.mean).to_frame("mine")
+
+
+def test_memory_between_histories(make_provider: MakeProvider, settings: Settings) -> None:
+    once = FittedOnce(lambda bars: bars["close"])
+    report = audit(make_provider(("AAA",), 140), settings, cuts=4, calculators=[once])
+    assert "future bars" in {violation.kind for violation in report.violations}
+
+
+def test_what_cannot_be_copied_is_refused(make_provider: MakeProvider, settings: Settings) -> None:
+    locked = One(lambda bars: bars["close"])
+    locked.lock = threading.Lock()  # type: ignore[attr-defined]
+    with pytest.raises(FeatureError, match=r"'mine': expected one that can be copied"):
+        audit(make_provider(("AAA",), 140), settings, cuts=1, calculators=[locked])
 
 
 def test_violation_says_where_and_what(make_provider: MakeProvider, settings: Settings) -> None:

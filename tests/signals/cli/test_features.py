@@ -51,10 +51,20 @@ def test_build_computes_once_and_then_what_changed(trending_csv: Path, tmp_path:
     arguments = ("build", "--data", bars, "--stamped", "session", "--workers", 1)
     first = run(*arguments)
     assert first.exit_code == 0, first.output
-    assert "4 symbols computed, 0 were there already" in first.stdout
+    assert "4 symbols computed, 0 there already" in first.stdout
     bars.write_text("\n".join([head, *lines[:-1]]) + "\n")  # the last bar of T3 is gone
     told = json.loads(run(*arguments, "--json").stdout)
+    assert told.pop("data")["quarantined"] == 0
     assert told == {"computed": ["T3"], "kept": ["T0", "T1", "T2"], "folder": "data/features"}
+
+
+def test_build_says_what_was_refused(trending_csv: Path, tmp_path: Path) -> None:
+    bars = tmp_path / "bars.csv"
+    head, *lines = trending_csv.read_text().splitlines()
+    bars.write_text("\n".join([head, *lines, lines[-1]]) + "\n")
+    said = run("build", "--data", bars, "--stamped", "session", "--workers", 1, "--symbols", 1).stdout
+    assert "+ 1 refused" in said
+    assert "var/quarantine/bars.csv" in said
 
 
 def test_no_worker_is_wrong_usage(trending_csv: Path) -> None:

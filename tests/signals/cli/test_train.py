@@ -7,14 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
 from signals.cli.app import app
 from signals.cli.views_training import show_plan
-from signals.errors import RegistryError, TooFewRows
+from signals.errors import FeatureError, RegistryError, TooFewRows
 from signals.events.log import EventLog
 from signals.events.schema import EventKind
+from signals.features.feature import Feature
 from signals.ml.artifact import ModelBundle, save_bundle
 from signals.ml.recipe import SplitSpec
 from signals.ml.registry import ModelRegistry
@@ -211,3 +213,29 @@ def test_a_time_budget_without_a_search_is_wrong_usage(noise_csv: Path) -> None:
     result = invoke("train", "--data", noise_csv, "--stamped", "session", "--seconds", "5")
     assert result.exit_code == 2
     assert "--trials" in result.output
+
+
+class Peek:
+    name = "peek"
+    features = (Feature("peek_5", "peek", 0, 5, True, "the return to come"),)
+
+    def compute(self, bars: pd.DataFrame) -> pd.DataFrame:
+        return (bars["close"].shift(-5) / bars["close"]).to_frame("peek_5")
+
+
+class Honest(Peek):
+    def compute(self, bars: pd.DataFrame) -> pd.DataFrame:
+        return (bars["close"] / bars["close"].shift(5)).to_frame("peek_5")
+
+
+def test_a_feature_of_ones_own_that_looks_ahead_is_not_trained_on(
+    trending_csv: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signals.feature_store.installed", lambda: (Peek(),))
+    refused = invoke("train", "--data", trending_csv, "--stamped", "session", "--symbols", "1").exception
+    assert isinstance(refused, FeatureError)
+    assert "knows what comes after it, was peek_5" in str(refused)
+    assert not Path("models").exists()
+    monkeypatch.setattr("signals.feature_store.installed", lambda: (Honest(),))
+    trained = invoke("train", "--data", trending_csv, "--stamped", "session", "--symbols", "1")
+    assert "they are your own: peek_5" in trained.output

@@ -111,6 +111,14 @@ def test_installed_ones_are_found(settings: Settings, monkeypatch: pytest.Monkey
     assert FeatureStore(settings, calculators=()).features == CATALOGUE
 
 
+def test_an_installed_one_that_cannot_be_made_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = EntryPoint("gaps", f"{__name__}:Nowhere", "vane.features")
+    monkeypatch.setattr(EntryPoint, "load", lambda self: getattr(calculators, "Nowhere"))  # noqa: B009 (as it would)
+    monkeypatch.setattr(calculators, "entry_points", lambda group: EntryPoints([entry]).select(group=group))
+    with pytest.raises(FeatureError, match=r"entry 'gaps' of a package .*:Nowhere\): expected a class"):
+        FeatureStore(settings)
+
+
 @pytest.mark.parametrize(
     ("feature", "message"),
     [
