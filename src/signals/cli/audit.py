@@ -77,7 +77,9 @@ def audit(
 
 
 def _show(report: AuditReport) -> None:
-    tell(f"{counted(len(report.features), 'feature')}, {counted(len(report.symbols), 'symbol')}, {report.cuts:,} cuts")
+    tell(
+        f"{counted(len(report.features), 'feature')}, {counted(len(report.symbols), 'symbol')}, {counted(report.cuts, 'cut')}"
+    )
     if report.generated:
         tell(f"[dim]made up, as it was not given: {escape(', '.join(report.generated))}[/]")
     table = Table("what was changed", "comparisons", "violations", box=None)
@@ -114,17 +116,19 @@ def _show_untested(report: AuditReport) -> None:
 
 
 def _show_violations(report: AuditReport) -> None:
-    """Print one line a feature and kind: how often, and the example that differs first."""
+    """Print one paragraph a feature and kind: how often, and the example that differs first."""
     often = Counter((violation.feature, violation.kind) for violation in report.violations)
     first: dict[tuple[str, str], Violation] = {}
     for violation in sorted(report.violations, key=lambda each: each.bar):
         first.setdefault((violation.feature, violation.kind), violation)
-    table = Table("feature", "kind", "times", "first at", "was", "became", "when", box=None)
-    for key, times in often.most_common(_SHOWN):
-        example = first[key]
+    for (feature, kind), times in often.most_common(_SHOWN):
+        example = first[feature, kind]
+        was, became = f"{example.expected:.6g}", f"{example.found:.6g}"
         place = f"{example.symbol} {example.bar:%Y-%m-%d}"
-        values = (f"{value:.6g}" for value in (example.expected, example.found))
-        table.add_row(*map(escape, (*key, f"{times:,}", place, *values, example.change)))
-    console.print(table)
+        often_said = "once" if times == 1 else f"{times:,} times"
+        tell(
+            f"[red]{escape(feature)}[/] {kind}, {often_said}; first at {escape(place)}: "
+            f"was {was}, became {became}, {escape(example.change)}"
+        )
     if len(often) > _SHOWN:
         tell(f"[dim]and {counted(len(often) - _SHOWN, 'more line')}: see --json[/]")

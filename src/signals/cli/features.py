@@ -100,5 +100,7 @@ def _show(features: tuple[Feature, ...]) -> None:
             table.add_row(feature.name, str(feature.first_value), str(feature.lookback), free, feature.meaning)
         console.print(table)
         console.print()
-    tell(f"{counted(len(features), 'feature')}. first: bars before it has a value; lookback: bars before the start of")
-    tell("history no longer shows; free: scale-free, so a model may see it.")
+    tell(
+        f"{counted(len(features), 'feature')}. first: bars before it has a value; lookback: bars before the start of "
+        "history no longer shows; free: scale-free, so a model may see it."
+    )
