@@ -77,9 +77,8 @@ def audit(
 
 
 def _show(report: AuditReport) -> None:
-    tell(
-        f"{counted(len(report.features), 'feature')}, {counted(len(report.symbols), 'symbol')}, {counted(report.cuts, 'cut')}"
-    )
+    size = counted(len(report.features), "feature"), counted(len(report.symbols), "symbol"), counted(report.cuts, "cut")
+    tell(", ".join(size))
     if report.generated:
         tell(f"[dim]made up, as it was not given: {escape(', '.join(report.generated))}[/]")
     table = Table("what was changed", "comparisons", "violations", box=None)
