@@ -20,8 +20,14 @@ class Aside:
         self._process = 0
 
     def submit(self, task: Callable[[], T]) -> Future[T]:
-        """Begin a task."""
+        """Begin a task; where the interpreter is ending, and starts no more of them, do it here and now."""
         # Threads do not survive a fork: the parent's pool would wait for ever in the child.
         if self._pool is None or self._process != os.getpid():
             self._pool, self._process = ThreadPoolExecutor(1, "vane-aside"), os.getpid()
-        return self._pool.submit(task)
+        try:
+            return self._pool.submit(task)
+        except RuntimeError:
+            # Pools are shut down as the main thread ends, before other threads and atexit have had their last bar.
+            done: Future[T] = Future()
+            done.set_result(task())
+            return done

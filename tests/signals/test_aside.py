@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import warnings
 
@@ -40,3 +42,30 @@ def test_a_forked_child_has_a_thread_of_its_own() -> None:
         finally:
             os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+ENDING = """
+import atexit, threading
+from signals.aside import Aside
+
+aside = Aside()
+aside.submit(int).result()
+atexit.register(lambda: print(aside.submit(lambda: "at exit").result()))
+
+
+def late():
+    threading.main_thread().join()
+    for _ in range(100):
+        said = aside.submit(lambda: "late").result()
+    print(said, flush=True)
+
+
+threading.Thread(target=late).start()
+"""
+
+
+def test_the_last_bars_are_decided_while_the_interpreter_ends() -> None:
+    ended = subprocess.run(  # noqa: S603 (our own interpreter)
+        [sys.executable, "-c", ENDING], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.stdout.split("\n"), ended.stderr) == (["late", "at exit", ""], "")
