@@ -13,7 +13,7 @@ import numpy as np
 
 from signals.data.calendar import TradingCalendar
 from signals.data.provider import DataProvider
-from signals.data.records import F8, I8, SectorMedian, from_micros
+from signals.data.records import F8, I8, Membership, SectorMedian, from_micros
 from signals.features import basis, fundamental
 from signals.features.batch import KNOWN, FactFeatures, SymbolFacts
 from signals.features.facts import facts_of, sector_changes
@@ -39,6 +39,7 @@ class _Held(NamedTuple):
     """A symbol's facts, the features made of them, and the instants at which anything of it changes, rising."""
 
     facts: SymbolFacts
+    sectors: Sequence[Membership]
     features: FactFeatures
     changes: I8
 
@@ -104,10 +105,11 @@ class KnownFacts:
 
     def _look_up(self, provider: DataProvider, symbol: str, slot: int, time: int) -> None:
         facts, held = facts_of(provider, symbol), self._held.get(symbol)
-        if held is None or held.facts != facts:  # most loads are about others
+        sectors = provider.facts(Membership, symbol)
+        if held is None or held.facts != facts or held.sectors != sectors:  # most loads are about others
             features = FactFeatures(facts, self._calendar)
             changes = np.concatenate([features.changes, basis.changes(facts.actions), sector_changes(provider, symbol)])
-            held = self._held[symbol] = _Held(facts, features, np.unique(changes))
+            held = self._held[symbol] = _Held(facts, sectors, features, np.unique(changes))
         steps = basis.applied(facts.actions, facts.adjusted, time)
         self.bases[symbol] = Basis(steps, provider.sector(symbol, from_micros(time)))
         price, volume = basis.factors(steps, np.array([time]))

@@ -231,6 +231,19 @@ def test_facts_sectors_and_actions_stream_like_the_batch(
     assert not np.isnan(expected[604, FACTS]).all()
 
 
+def test_a_sector_announced_ahead_takes_effect_in_its_time(
+    columns: tuple[BarColumns, ...], feed: Feed, calendar: TradingCalendar, same: Same
+) -> None:
+    known = [from_micros(int(time)) for time in columns[0].time]
+    provider = InMemoryProvider(columns, [Membership("AAA", known[0], "sector:Energy", known[0])])
+    view = live(provider)
+    feed.update(view, 600)
+    provider.load(facts=[Membership("AAA", known[601], "sector:Utilities", known[603])])
+    expected = compute(inputs_of(provider, "AAA", SETTINGS), calendar)
+    for row in range(601, 606):
+        assert same(feed.update(view, row).values, expected[row : row + 1]), row
+
+
 def test_facts_loaded_later_are_seen(columns: tuple[BarColumns, ...], feed: Feed) -> None:
     provider = InMemoryProvider(columns, adjusted=Adjusted.NONE)
     view = live(provider)
