@@ -154,7 +154,8 @@ class MLSignalStrategy(BaseStrategy):
         if bundle is None:
             return Abstention.NO_MODEL
         # A model that learnt from the market's series would quietly be another model without it.
-        if not all(data.get(symbol) for symbol in bundle.manifest.data.references):
+        needed = bundle.manifest.data.references
+        if needed and not self._live.has_references(needed, timestamp, data):
             return Abstention.NO_REFERENCE
         if bundle.last_label_end > timestamp:
             return Abstention.MODEL_FROM_FUTURE

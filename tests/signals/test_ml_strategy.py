@@ -227,6 +227,18 @@ def test_a_model_that_learnt_from_the_market_abstains_without_it(planted: Any, r
     assert replay(models=models, bars=dict(planted.bars) | {"SPY": market})[0].signals != ()
 
 
+def test_a_market_series_that_ended_is_not_there(planted: Any) -> None:
+    origin = planted.bundle.manifest.data.model_copy(update={"references": ("SPY",)})
+    models = FixedModel(replace(planted.bundle, manifest=planted.bundle.manifest.model_copy(update={"data": origin})))
+    for missing, refused in ((1, False), (2, True)):  # one session's lag is how a series that closes later comes
+        strategy = strategy_of(planted, models=models)
+        market = [replace(bar, symbol="SPY") for bar in planted.bars["S00"][:-missing]]
+        strategy.generate_signals(dict(planted.bars) | {"SPY": market})
+        assert isinstance(strategy.sink, MemorySink)
+        (decision,) = strategy.sink.decisions
+        assert (Abstention.NO_REFERENCE in decision.abstained) is refused
+
+
 def test_nothing_to_decide_is_nothing_recorded(planted: Any) -> None:
     strategy = strategy_of(planted)
     assert strategy.generate_signals({"SPY": list(planted.bars["S00"])}) == []

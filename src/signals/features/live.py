@@ -136,6 +136,12 @@ class LiveFeatures:
         else:
             self._seen.pop(symbol, None)
 
+    def has_references(self, symbols: Collection[str], now: datetime, data: Mapping[str, Sequence[OHLCV]]) -> bool:
+        """Return whether each of some reference series has a bar at most one session old: later ones say nothing."""
+        newest = [_as_of(data.get(symbol, ()), now) for symbol in symbols]
+        times = np.array([to_micros(bar.timestamp) for bar in newest if bar is not None], np.int64)
+        return len(times) == len(newest) and bool(in_force(to_micros(now), times, self._calendar).all())
+
     def update(self, slice_: Slice, data: Mapping[str, Sequence[OHLCV]]) -> Rows:
         """Return the rows of the members that have a bar at the slice's instant; idempotent for a slice.
 
