@@ -71,8 +71,8 @@ def run() -> Result:
         "The monitor has its look in a second thread while XGBoost, which holds no lock, predicts; on one core it "
         "would take its 0.3 ms in turn. What follows the prediction finds its memory cold: trees have swept the "
         "caches. One fsync is 0.2 to 0.4 ms.",
-        "Few symbols speak, as on real stocks: see `signals`, a bar. One costs 60 to 90 microseconds more, its event and its "
-        "line in the decision; a bar on which 100 or 300 of 500 speak took 2.1 and 4.5 times the bare prediction.",
+        "Few symbols speak, as on real stocks: see `signals`, a bar. One costs 60 to 90 us more, its event and "
+        "its line in the decision; a bar on which 100 or 300 of 500 speak took 2.1 and 4.5 times the bare prediction.",
         f"growth is 100 symbols with {_LONG:,} bars of history over the same with {_SHORT}",
     )
     return Result(rows, ratios, {"vs_bare_predict": "≤ 1.4", "growth": "≤ 1.05"}, notes)
