@@ -27,7 +27,16 @@ class Aside:
         try:
             return self._pool.submit(task)
         except RuntimeError:
-            # Pools are shut down as the main thread ends, before other threads and atexit have had their last bar.
-            done: Future[T] = Future()
-            done.set_result(task())
-            return done
+            # Pools are shut down as the main thread ends, before other threads and atexit have had their last bar. One
+            # that could not start its thread keeps the task, so it is given up, or the task might run twice.
+            self._pool = None
+            return _here(task)
+
+
+def _here(task: Callable[[], T]) -> Future[T]:
+    done: Future[T] = Future()
+    try:
+        done.set_result(task())
+    except BaseException as error:  # whatever it is reaches the caller as it does from a thread
+        done.set_exception(error)
+    return done

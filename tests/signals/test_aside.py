@@ -44,6 +44,20 @@ def test_a_forked_child_has_a_thread_of_its_own() -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+def test_a_thread_that_cannot_start_runs_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    aside, ran = Aside(), list[str]()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        aside.submit(lambda: ran.append("first")).result()
+        with pytest.raises(ZeroDivisionError):
+            aside.submit(lambda: 1 // 0).result()
+    aside.submit(lambda: ran.append("second")).result()
+    assert ran == ["first", "second"]
+
+
 ENDING = """
 import atexit, threading
 from signals.aside import Aside
