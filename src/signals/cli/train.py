@@ -57,13 +57,14 @@ _STAGES = {
 
 @dataclass(frozen=True)
 class Trained:
-    """A judged model as registered, whether it became the active one, and which one was active before."""
+    """A judged model as registered, whether it is active now, which one was before, and the user's own features."""
 
     result: TrainingResult
     version: ModelVersion
     report: Path
     promoted: bool
     previous: ModelVersion | None
+    own: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return verdict, figures and windows as JSON values."""
@@ -143,10 +144,6 @@ def train(
     if not as_json:
         show_plan(chosen)
     with stage_progress() as progress:
-        own = require_honest(inputs, progress)
-    if own and not as_json:
-        tell(f"audited, as they are your own: {escape(', '.join(own))} (briefly; vane audit does it at length)")
-    with stage_progress() as progress:
         trained = train_and_register(
             inputs,
             chosen,
@@ -158,6 +155,8 @@ def train(
     if as_json:
         emit_json({"data": inputs.table.report.to_json(), **trained.to_json()})
         return
+    if trained.own:
+        tell(f"audited, as they are your own: {escape(', '.join(trained.own))} (briefly; vane audit does it at length)")
     show_windows(trained.result.windows)
     show_verdict(trained.result.verdict, trained.result.evidence.figures, inputs.settings.ml.confidence_threshold)
     version = trained.version.version_id
@@ -230,6 +229,8 @@ def train_and_register(
 
     Raises
     ------
+    FeatureError
+        If a feature of the user's own looks ahead.
     KeyboardInterrupt
         Saying so, if nothing was registered when it came.
     """
@@ -244,6 +245,7 @@ def train_and_register(
         history = registry.history(recipe.name)
         previous = registry.get_active(recipe.name)
         try:
+            own = require_honest(inputs, progress)
             trainer, data = _dataset(inputs, recipe, until)
             result = trainer.run(
                 recipe,
@@ -267,7 +269,7 @@ def train_and_register(
         if promoted:
             number = history[-1].number if history else 0
             registry.promote(version.version_id, expected=number, actor=actor, reason="passed the gate")
-    return Trained(result, version, report, promoted, previous)
+    return Trained(result, version, report, promoted, previous, own)
 
 
 @contextmanager

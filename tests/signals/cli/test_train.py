@@ -235,6 +235,8 @@ def test_a_feature_of_ones_own_that_looks_ahead_is_not_trained_on(
     refused = invoke("train", "--data", trending_csv, "--stamped", "session", "--symbols", "1").exception
     assert isinstance(refused, FeatureError)
     assert "knows what comes after it, was peek_5" in str(refused)
+    toured = invoke("demo", "--data", trending_csv, "--stamped", "session", "--symbols", "1").exception
+    assert isinstance(toured, FeatureError)
     assert not Path("models").exists()
     monkeypatch.setattr("signals.feature_store.installed", lambda: (Honest(),))
     trained = invoke("train", "--data", trending_csv, "--stamped", "session", "--symbols", "1")
