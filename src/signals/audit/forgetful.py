@@ -32,7 +32,7 @@ class Forgetful:
         self.features = calculator.features
         try:
             self._given = deepcopy(calculator)
-        except Exception as error:
+        except Exception as error:  # a user's object may raise anything as it is copied
             raise FeatureError(
                 f"calculator {calculator.name!r}: expected one that can be copied (copy.deepcopy), was {error!r}"
             ) from error

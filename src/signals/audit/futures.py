@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -126,15 +126,15 @@ def _figures(fact: Fact) -> dict[str, Any]:
 
 
 def _altered(fact: Fact) -> Fact:
-    return replace(fact, **_figures(fact))  # type: ignore[type-var]  # every fact is a frozen dataclass
+    return _revised(fact, fact.known_at)
 
 
-def _revised(fact: Fact, known_at: object) -> Fact:
-    return replace(fact, known_at=known_at, **_figures(fact))  # type: ignore[type-var]
+def _revised(fact: Fact, known_at: datetime) -> Fact:
+    return replace(fact, known_at=known_at, **_figures(fact))  # type: ignore[type-var]  # every fact is a frozen dataclass
 
 
 def _newer(fact: Fact) -> Fact:
-    return replace(fact, known_at=fact.known_at + timedelta(days=1), **_figures(fact))  # type: ignore[type-var]
+    return _revised(fact, fact.known_at + timedelta(days=1))
 
 
 def _actions(world: World, instant: int) -> Iterator[CorporateAction]:

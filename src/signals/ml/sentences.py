@@ -76,13 +76,10 @@ def reported(figures: Mapping[str, float]) -> list[str]:
 
 
 def _earned(figures: Mapping[str, float]) -> str:
-    what, trades = (
-        "Sharpe ratio of the signals after costs, a year",
-        f"{figures['trade_dates']:,.0f} dates with a signal",
-    )
-    if math.isnan(figures["sharpe"]):
-        return f"Reported, not judged: {what}: undefined, {trades}, {MIN_TRADE_DATES} needed."
-    return f"Reported, not judged: {what}: {figures['sharpe']:.2f}, {trades}."
+    trades = f"{figures['trade_dates']:,.0f} dates with a signal"
+    undefined = math.isnan(figures["sharpe"])
+    value = f"undefined, {trades}, {MIN_TRADE_DATES} needed" if undefined else f"{figures['sharpe']:.2f}, {trades}"
+    return f"Reported, not judged: Sharpe ratio of the signals after costs, a year: {value}."
 
 
 def _overfitting(figures: Mapping[str, float]) -> str:
