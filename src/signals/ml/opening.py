@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from signals.errors import ConfigError
-from signals.ml.registry import Mirror, ModelRegistry, Store
+from signals.ml.registry import ModelRegistry
+from signals.ml.stores import Mirror, Store
 
 if TYPE_CHECKING:
     from signals.config import Settings

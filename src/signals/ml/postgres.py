@@ -11,9 +11,7 @@ makes those who change it wait for each other.
 from __future__ import annotations
 
 import asyncio
-import json
-import re
-import tempfile
+import os
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
@@ -21,20 +19,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
-import structlog
 
-from signals.errors import BundleDamaged, RegistryError
-from signals.ml.activations import Activation, ActivationLog
+from signals.errors import RegistryError
+from signals.ml.activations import Activation
 from signals.ml.artifact import manifest_sha256
-from signals.ml.durable import move_in
-from signals.ml.versions import ACTIVATIONS, RECIPE, VERSION, write_figures
+from signals.ml.postgres_copy import bring
 from strategy.signal import canonical_json
 
 __all__ = ["PostgresStore"]
 
 Result = TypeVar("Result")
 
-_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _CONNECT_SECONDS, _COMMAND_SECONDS = 5.0, 30.0
 _TABLES = """
 CREATE TABLE IF NOT EXISTS vane_versions (
@@ -49,7 +44,6 @@ CREATE TABLE IF NOT EXISTS vane_activations (
 CREATE UNIQUE INDEX IF NOT EXISTS vane_in_force ON vane_activations (recipe, slot) WHERE in_force;
 """
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('vane:' || $1, 0))"
-_READ = {"isolation": "repeatable_read", "readonly": True}
 
 
 class PostgresStore:
@@ -75,7 +69,7 @@ class PostgresStore:
         RegistryError
             If Postgres does not answer, or the folder holds activations that are not from there.
         """
-        self._run(lambda connection: _pull(connection, root))
+        self._run(lambda connection: bring(connection, root))
 
     def add(self, recipe: str, version_id: str, folder: Path, figures: Mapping[str, float]) -> None:
         """Store a version that was checked: its bundle's files and its figures, all or nothing.
@@ -110,64 +104,11 @@ class PostgresStore:
             finally:
                 await connection.close(timeout=_CONNECT_SECONDS)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
-            # The class alone: messages may quote the address.
-            raise RegistryError(f"Postgres (postgres.dsn) could not be used: {type(error).__name__}") from None
-
-
-async def _pull(connection: asyncpg.Connection, root: Path) -> None:
-    async with connection.transaction(**_READ):
-        if await connection.fetchval("SELECT to_regclass('vane_versions')") is None:
-            return
-        versions = "SELECT recipe, version_id, manifest_sha256, metrics FROM vane_versions"
-        for recipe, version_id, digest, metrics in await connection.fetch(versions):
-            _check(RECIPE, recipe)
-            _check(VERSION, version_id)
-            home = root / recipe / version_id
-            if not home.exists():
-                files = "SELECT name, sha256, content FROM vane_files WHERE version_id = $1"
-                try:
-                    _unpack(home, await connection.fetch(files, version_id), json.loads(metrics))
-                except BundleDamaged as error:
-                    structlog.get_logger(__name__).error("registry.damaged_in_store", reason=str(error))
-            elif manifest_sha256(home) != digest:
-                raise RegistryError(f"{home}: expected the bytes that Postgres holds, were others; move it away")
-        for (recipe,) in await connection.fetch("SELECT DISTINCT recipe FROM vane_activations"):
-            await _pull_log(connection, recipe, ActivationLog(root / recipe / ACTIVATIONS))
-
-
-async def _pull_log(connection: asyncpg.Connection, recipe: str, log: ActivationLog) -> None:
-    mine = log.newest()
-    bodies = "SELECT number, body FROM vane_activations WHERE recipe = $1 AND number >= $2 ORDER BY number"
-    found = dict(await connection.fetch(bodies, recipe, mine))
-    if mine and found.pop(mine, None) != canonical_json(log.read(mine)[-1].to_json()):
-        raise RegistryError(
-            f"{log.folder}: expected a copy of what Postgres holds, was another log; give models.dir an empty folder"
-        )
-    for number, body in found.items():
-        try:
-            activation = Activation.from_json(json.loads(body))
-        except (ValueError, TypeError, KeyError) as error:
-            what = f"Postgres: expected activation {number} of {recipe}"
-            raise RegistryError(f"{what}, was not readable: {error}") from None
-        log.append(activation)  # where another process was faster, it wrote the same
-
-
-def _unpack(home: Path, files: list[Any], figures: Mapping[str, float]) -> None:
-    home.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=home.parent, prefix=f".{home.name}.", ignore_cleanup_errors=True) as folder:
-        building = Path(folder) / home.name
-        building.mkdir()
-        for name, digest, content in files:
-            _check(_FILE, name)
-            if sha256(content).hexdigest() != digest:
-                raise BundleDamaged(f"{home.name}/{name} in Postgres: expected the bytes that were stored, were others")
-            (building / name).write_bytes(content)
-        write_figures(home, figures)
-        try:
-            move_in(building, home)
-        except RegistryError:
-            if not home.exists():  # else another process was faster
-                raise
+            # Not the message: it may quote the address.
+            # A copy is written meanwhile: of an OSError the reason is told, a full disk is no matter of Postgres.
+            known = isinstance(error, OSError) and error.errno
+            reason = os.strerror(known) if known else type(error).__name__
+            raise RegistryError(f"Postgres (postgres.dsn) could not be used: {reason}") from None
 
 
 async def _add(
@@ -198,6 +139,8 @@ async def _append(connection: asyncpg.Connection, recipe: str, activation: Activ
         newest = await connection.fetchval("SELECT max(number) FROM vane_activations WHERE recipe = $1", recipe)
         if activation.number != (newest or 0) + 1:
             return False
+        if activation.version_id is not None:
+            await _require_stored(connection, activation.version_id, activation.manifest_sha256)
         left = "UPDATE vane_activations SET in_force = false WHERE recipe = $1 AND slot = $2 AND in_force"
         await connection.execute(left, recipe, activation.slot)
         await connection.execute(
@@ -212,7 +155,10 @@ async def _append(connection: asyncpg.Connection, recipe: str, activation: Activ
     return True
 
 
-def _check(pattern: re.Pattern[str], name: str) -> None:
-    """Refuse a name from the database that would leave the folder."""
-    if not pattern.fullmatch(name):
-        raise RegistryError(f"Postgres: expected a name of letters, digits and any of . _ -, was {name!r}")
+async def _require_stored(connection: asyncpg.Connection, version_id: str, digest: str) -> None:
+    held = await connection.fetchval("SELECT manifest_sha256 FROM vane_versions WHERE version_id = $1", version_id)
+    if held != digest:
+        was = "none" if held is None else "others"
+        raise RegistryError(
+            f"version {version_id}: expected its bytes in Postgres, were {was}; register it there first"
+        )

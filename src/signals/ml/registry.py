@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -22,35 +22,13 @@ from signals.ml.activations import Activation, ActivationLog, Slot, earlier, new
 from signals.ml.artifact import MANIFEST, Manifest, ModelBundle, load_bundle, manifest_sha256
 from signals.ml.durable import move_in
 from signals.ml.manifest import RESTORE
+from signals.ml.stores import Mirror, Store
 from signals.ml.versions import ACTIVATIONS, RECIPE, VERSION, ModelVersion, finite, read_figures, write_figures
 
 if TYPE_CHECKING:
     from signals.events.log import EventLog
 
 __all__ = ["Activation", "ModelRegistry", "ModelVersion", "Slot"]
-
-
-class Mirror(Protocol):
-    """Follows a registry."""
-
-    def follow(self, registry: ModelRegistry) -> bool:
-        """Copy what has changed; must not raise where it cannot."""
-
-
-class Store(Protocol):
-    """Where the truth lies if not in the registry's folder: `signals.ml.postgres`."""
-
-    refresh_seconds: float
-
-    def pull(self, root: Path) -> None:
-        """Copy what is new into the folder."""
-
-    def add(self, recipe: str, version_id: str, folder: Path, figures: Mapping[str, float]) -> None:
-        """Store a version; refuse other bytes under the same name."""
-
-    def append(self, recipe: str, activation: Activation) -> bool:
-        """Store an activation; return False where its number is taken."""
-        ...
 
 
 class ModelRegistry:
@@ -225,13 +203,13 @@ class ModelRegistry:
         Raises
         ------
         RegistryError
-            If there is no folder yet: nothing would look like no models.
+            If nothing was copied yet: it would look like no models.
         """
         if self.stale:
             try:
                 self._pull()
             except VaneError as error:
-                if not self.root.exists():
+                if not any(self.root.glob("*/*/")):
                     raise
                 structlog.get_logger(__name__).error("registry.not_refreshed", reason=str(error))
 
@@ -278,7 +256,6 @@ class ModelRegistry:
         manifest = _bundle(home).manifest
         log = self.activations(home.parent.name)
         while True:
-            self._pull()
             history = log.read()
             if expected is not None and expected != len(history):
                 raise ActivationConflict(
@@ -306,6 +283,7 @@ class ModelRegistry:
                     self._mirror.follow(self)
                 self._tell(home.parent.name, [*history, entry])
                 return True
+            self._pull()
 
     def _in_force(self, entry: Activation | None) -> ModelVersion | None:
         if entry is None or entry.version_id is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -169,6 +170,31 @@ def test_a_folder_with_a_log_of_its_own_is_refused(
         opened(alone.root, dsn).promote("b")
 
 
+def test_a_damaged_copy_holds_up_no_other_version(
+    registry: ModelRegistry, dsn: str, make_bundle: MakeBundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry.promote("a")
+    (registry.root / "direction" / "a" / "manifest.json").unlink()
+    assert registry.promote("b")
+    assert "registry.damaged" in capsys.readouterr().out
+    alone = ModelRegistry(tmp_path / "alone")
+    alone.register("a", save_bundle(make_bundle("a", seed=9), tmp_path / "other"), {})
+    with pytest.raises(RegistryError, match="expected its bytes in Postgres, were others"):
+        opened(alone.root, dsn).promote("a")  # what it meant would be refused on every other machine
+
+
+def test_a_full_disk_is_no_matter_of_postgres(
+    registry: ModelRegistry, dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr("signals.ml.postgres_copy.write_durably", full)
+    with pytest.raises(RegistryError, match="No space left on device"):
+        opened(tmp_path / "elsewhere", dsn).list_versions()
+    assert not list((tmp_path / "elsewhere").rglob("manifest.json"))
+
+
 def test_a_version_that_only_the_folder_has_is_not_promoted(
     registry: ModelRegistry, dsn: str, make_bundle: MakeBundle, tmp_path: Path
 ) -> None:
@@ -176,7 +202,7 @@ def test_a_version_that_only_the_folder_has_is_not_promoted(
     folder = save_bundle(make_bundle("c", seed=5), tmp_path / "c")
     version = alone.register("c", folder, {})
     shared = opened(alone.root, dsn)
-    with pytest.raises(RegistryError, match="ForeignKeyViolation"):
+    with pytest.raises(RegistryError, match="expected its bytes in Postgres, were none"):
         shared.promote("c")
     shared.register("c", version.path, {})
     assert shared.promote("c")
