@@ -74,8 +74,9 @@ class Emission:
             if mask.any():
                 abstained[reason] = tuple(names[mask].tolist())
         signals = []
-        for position in np.flatnonzero(loud & (predicted != FLAT)).tolist():
-            signal = self._signal(timestamp, symbols[position], probabilities[position], bundle)
+        chosen = np.flatnonzero(loud & (predicted != FLAT))
+        for position, row in zip(chosen.tolist(), probabilities[chosen].tolist(), strict=True):
+            signal = self._signal(timestamp, symbols[position], row, bundle)
             self._kept[signal.id] = _Explainable(bundle, features[position].copy(), int(predicted[position]))
             signals.append(signal)
         while len(self._kept) > _EXPLAINABLE:
@@ -101,14 +102,14 @@ class Emission:
         """Whether the model's training data ended too long before a bar."""
         return timestamp - bundle.trained_until > timedelta(days=self._settings.ml.model_staleness_days)
 
-    def _signal(self, timestamp: datetime, symbol: str, probabilities: F8, bundle: ModelBundle) -> Signal:
-        predicted = int(probabilities.argmax())
-        strength = float(probabilities[predicted])
+    def _signal(self, timestamp: datetime, symbol: str, probabilities: list[float], bundle: ModelBundle) -> Signal:
+        strength = max(probabilities)
+        predicted = probabilities.index(strength)
         direction = _DIRECTION[predicted]
         metadata: dict[str, JSON] = {
             "prediction_class": predicted,
             "confidence": strength,
-            "probabilities": tuple(probabilities.tolist()),
+            "probabilities": tuple(probabilities),
             "model_version": bundle.version_id,
             "horizon_bars": bundle.horizon,
             "stale": self.stale(bundle, timestamp),

@@ -185,7 +185,7 @@ class MLSignalStrategy(BaseStrategy):
         if not rows.ready.all():
             symbols, values = tuple(compress(symbols, rows.ready.tolist())), values[rows.ready]
             abstained[Abstention.WARMING_UP] = tuple(sorted(set(rows.symbols) - set(symbols)))
-        features = values.take(columns, axis=1)
+        features = values if columns is None else values.take(columns, axis=1)
         # The monitor has a look while XGBoost, which holds no lock, predicts.
         looking = self._aside.submit(partial(self._seen, slice_, symbols, features, bundle))
         try:
@@ -254,8 +254,10 @@ def _unpredicted(timestamp: datetime, strategy: MLSignalStrategy, bundle: ModelB
 
 
 @lru_cache(maxsize=8)
-def _positions(features: tuple[str, ...], available: tuple[str, ...]) -> list[int]:
-    """Return where the model's features stand in the store's rows."""
+def _positions(features: tuple[str, ...], available: tuple[str, ...]) -> list[int] | None:
+    """Return where the model's features stand in the store's rows; None: they are those rows."""
+    if features == available:
+        return None
     position = {name: column for column, name in enumerate(available)}
     own = [name for name in features if name not in position]
     if own:

@@ -221,20 +221,18 @@ def _write_ahead(db: sqlite3.Connection) -> None:
 
 def _insert(db: sqlite3.Connection, events: Sequence[Event]) -> int:
     now = _text(datetime.now(UTC))
-    new = 0
-    for event in events:
-        row = (event.kind.value, event.version, _text(event.at), event.text)
-        added = db.execute(
-            "INSERT INTO events(id, kind, version, at, recorded_at, body) VALUES (?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT(id) DO NOTHING",
-            (event.id, *row[:3], now, row[3]),
-        )
-        if added.rowcount:
-            new += 1
-            continue
-        there = db.execute("SELECT kind, version, at, body FROM events WHERE id=?", (event.id,)).fetchone()
-        if there != row:
-            raise EventConflict(f"event {event.id}: expected the recorded {there[0]} of {there[2]}, was another body")
+    rows = [(event.id, event.kind.value, event.version, _text(event.at), now, event.text) for event in events]
+    before = db.total_changes
+    db.executemany(
+        "INSERT INTO events(id, kind, version, at, recorded_at, body) VALUES (?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT(id) DO NOTHING",
+        rows,
+    )
+    new = db.total_changes - before
+    for name, kind, version, at, _, body in rows if new < len(rows) else ():
+        there = db.execute("SELECT kind, version, at, body FROM events WHERE id=?", (name,)).fetchone()
+        if there != (kind, version, at, body):
+            raise EventConflict(f"event {name}: expected the recorded {there[0]} of {there[2]}, was another body")
     return new
 
 

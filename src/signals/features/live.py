@@ -137,10 +137,9 @@ class LiveFeatures:
             self._seen.pop(symbol, None)
 
     def has_references(self, symbols: Collection[str], now: datetime, data: Mapping[str, Sequence[OHLCV]]) -> bool:
-        """Return whether each of some reference series has a bar at most one session old: later ones say nothing."""
-        newest = [_as_of(data.get(symbol, ()), now) for symbol in symbols]
-        times = np.array([to_micros(bar.timestamp) for bar in newest if bar is not None], np.int64)
-        return len(times) == len(newest) and bool(in_force(to_micros(now), times, self._calendar).all())
+        """Return whether features rest on each of some series and it has a bar at most one session old."""
+        levels = self._follow_references(now, data)
+        return not any(math.isnan(levels.get(symbol, math.nan)) for symbol in symbols)
 
     def update(self, slice_: Slice, data: Mapping[str, Sequence[OHLCV]]) -> Rows:
         """Return the rows of the members that have a bar at the slice's instant; idempotent for a slice.
@@ -173,23 +172,26 @@ class LiveFeatures:
             self._complete([symbols[place] for place in fresh], slots[fresh], data, time)
             self._write_facts(symbols, slots, newest, time)
         self.rebuilds += len(rebuilt)
-        ready = np.array(list(map(len, histories))) > self._warmup
+        ready = np.fromiter(map(len, histories), np.int64, len(histories)) > self._warmup
         return Rows(symbols, self._rows.take(slots, axis=0), ready, tuple(symbols[place] for place in rebuilt))
 
     def _present(
         self, slice_: Slice, data: Mapping[str, Sequence[OHLCV]]
     ) -> tuple[tuple[str, ...], I8, list[Sequence[OHLCV]]]:
         """Return the members that have a bar at the slice's instant, their slots and their bars."""
+        given = [data.get(symbol, ()) for symbol in slice_.bars]
+        # Most slices have the same symbols, and the bars that the engine passes; both are compared by identity first.
+        known = tuple(slice_.bars) == self._placed[0] and all(given)
+        if known and [bars[-1] for bars in given] == list(slice_.bars.values()):
+            return *self._placed, given
         histories = {
             symbol: bars
-            for symbol, bar in slice_.bars.items()
-            if (bars := data.get(symbol)) and (bars[-1] is bar or bars[-1].timestamp == slice_.timestamp)
+            for symbol, bars in zip(slice_.bars, given, strict=True)
+            if symbol in self._slots and bars and bars[-1].timestamp == slice_.timestamp
         }
-        if tuple(histories) == self._placed[0]:  # by identity first: most slices have the same symbols
-            return *self._placed, list(histories.values())
-        symbols = tuple(symbol for symbol in histories if symbol in self._slots)
+        symbols = tuple(histories)
         self._placed = symbols, np.array([self._slots[symbol] for symbol in symbols], np.int64)
-        return *self._placed, [histories[symbol] for symbol in symbols]
+        return *self._placed, list(histories.values())
 
     def _told_apart(
         self, symbols: tuple[str, ...], newest: list[OHLCV], histories: Collection[Sequence[OHLCV]]
