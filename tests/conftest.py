@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from numpy.typing import NDArray
 
 from signals.config import MLSettings, Settings, XGBParams
@@ -20,6 +22,10 @@ from signals.ml.artifact import ModelBundle
 from signals.ml.trainer import Trainer
 from signals.recipes.direction import recipe
 from strategy.bars import OHLCV
+
+# How fast a machine is decides nothing.
+hypothesis_settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("patient")
 
 SYMBOLS = tuple(f"S{number:02d}" for number in range(10))
 BARS, TRAINED = 860, 640

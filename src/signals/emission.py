@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from signals.errors import FeatureError
-from signals.events.schema import F4, F8, Abstention
+from signals.events.schema import F4, F8, Abstention, Outlook
 from strategy.signal import JSON, Signal, SignalDirection, signal_id
 
 if TYPE_CHECKING:
@@ -25,11 +25,14 @@ DOWN, FLAT, UP = 0, 1, 2
 _DIRECTION = {DOWN: SignalDirection.SHORT, UP: SignalDirection.LONG}
 _EXPLAINABLE = 10_000
 """Emitted signals whose feature rows are kept for `explain`, the newest ones."""
+_MODELS = 4
+"""Models that are kept for them."""
+_TOLD_BY_CLOSES = ("three_class", "fraction", "close_close")
 
 
 @dataclass(frozen=True, slots=True)
 class _Explainable:
-    bundle: ModelBundle
+    model: str
     row: F4
     predicted: int
 
@@ -49,6 +52,7 @@ class Emission:
         self._settings = settings
         self._name = name
         self._kept: OrderedDict[str, _Explainable] = OrderedDict()
+        self._models: OrderedDict[str, ModelBundle] = OrderedDict()
 
     def signals(
         self, timestamp: datetime, symbols: Sequence[str], probabilities: F8, features: F4, bundle: ModelBundle
@@ -77,10 +81,17 @@ class Emission:
         chosen = np.flatnonzero(loud & (predicted != FLAT))
         for position, row in zip(chosen.tolist(), probabilities[chosen].tolist(), strict=True):
             signal = self._signal(timestamp, symbols[position], row, bundle)
-            self._kept[signal.id] = _Explainable(bundle, features[position].copy(), int(predicted[position]))
+            self._kept[signal.id] = _Explainable(
+                bundle.content_hash, features[position].copy(), int(predicted[position])
+            )
             signals.append(signal)
         while len(self._kept) > _EXPLAINABLE:
             self._kept.popitem(last=False)
+        if signals:
+            self._models[bundle.content_hash] = bundle
+            self._models.move_to_end(bundle.content_hash)
+            while len(self._models) > _MODELS:
+                self._models.popitem(last=False)
         return signals, abstained
 
     def explain(self, signal: Signal) -> list[tuple[str, float]]:
@@ -94,13 +105,28 @@ class Emission:
         from signals.ml.explain import contributions
 
         kept = self._kept.get(signal.id)
-        if kept is None:
-            raise FeatureError(f"signal {signal.id}: its features are not kept here (the last {_EXPLAINABLE} are)")
-        return contributions(kept.bundle, kept.row, kept.predicted)
+        bundle = None if kept is None else self._models.get(kept.model)
+        if kept is None or bundle is None:
+            raise FeatureError(
+                f"signal {signal.id}: its features are not kept here (those of the last {_EXPLAINABLE:,} signals of "
+                f"{_MODELS} models are)"
+            )
+        return contributions(bundle, kept.row, kept.predicted)
 
     def stale(self, bundle: ModelBundle, timestamp: datetime) -> bool:
         """Whether the model's training data ended too long before a bar."""
         return timestamp - bundle.trained_until > timedelta(days=self._settings.ml.model_staleness_days)
+
+    def outlook(self, bundle: ModelBundle, timestamp: datetime) -> Outlook | None:
+        """Return how the outcome of a decision is told; None where closes cannot tell the model's labels.
+
+        Those are thresholds in units of volatility, and returns between opens.
+        """
+        target = bundle.manifest.target
+        if (target.kind, target.unit, target.prices) != _TOLD_BY_CLOSES:
+            return None
+        until = _expiry(self._settings.data.calendar, timestamp, target.horizon)
+        return Outlook(target.horizon, target.up, target.down, until)
 
     def _signal(self, timestamp: datetime, symbol: str, probabilities: list[float], bundle: ModelBundle) -> Signal:
         strength = max(probabilities)

@@ -13,7 +13,7 @@ import numpy as np
 
 from signals.aside import Aside
 from signals.emission import Emission
-from signals.errors import BundleUnknown, FeatureError
+from signals.errors import FeatureError
 from signals.events.schema import F4, Abstention, Decision, Event, EventSink, MemorySink
 from strategy.base import REFERENCE_PREFIX, BaseStrategy
 from strategy.signal import Signal
@@ -116,7 +116,7 @@ class MLSignalStrategy(BaseStrategy):
         refusal = self._refusal(bundle, slice_.timestamp, data)
         if bundle is None or refusal is not None:
             abstained[refusal or Abstention.NO_MODEL] = tuple(slice_.bars)
-            decision = replace(_unpredicted(slice_.timestamp, self, bundle), abstained=abstained)
+            decision = replace(self._unpredicted(slice_, bundle), abstained=abstained)
             self._look(decision, bundle)
             self._record(decision)
             return []
@@ -163,13 +163,6 @@ class MLSignalStrategy(BaseStrategy):
             return Abstention.STALE_MODEL
         return None
 
-    def _must_know(self, bundle: ModelBundle) -> None:
-        if bundle.manifest.catalogue_sha256 != self._catalogue:
-            raise BundleUnknown(
-                f"model {bundle.version_id} was trained on another feature catalogue than this one: its features may "
-                "mean something else; train again, or install the version of Vane, and of the calculators, that made it"
-            )
-
     def _decide(
         self,
         slice_: Slice,
@@ -177,7 +170,7 @@ class MLSignalStrategy(BaseStrategy):
         bundle: ModelBundle,
         abstained: dict[Abstention, tuple[str, ...]],
     ) -> list[Signal]:
-        self._must_know(bundle)
+        bundle.require_catalogue(self._catalogue)
         columns = _positions(bundle.features, self._columns)
         self._live.admit(slice_.bars)
         rows = self._live.update(slice_, data)
@@ -206,11 +199,28 @@ class MLSignalStrategy(BaseStrategy):
         """Return the decision without what the prediction decides; the monitor has seen it."""
         from signals.ml.drift import bin_counts
 
-        closes = np.array([slice_.bars[symbol].close for symbol in symbols], np.float64)
+        blank = self._unpredicted(slice_, bundle)
+        closes = np.array([blank.others[symbol] for symbol in symbols], np.float64)
+        others = {symbol: close for symbol, close in blank.others.items() if symbol not in set(symbols)}
         counts = bin_counts(bundle.manifest.reference, features)
-        seen = replace(_unpredicted(slice_.timestamp, self, bundle), symbols=symbols, closes=closes, bin_counts=counts)
+        outlook = self._emission.outlook(bundle, slice_.timestamp)
+        seen = replace(blank, symbols=symbols, closes=closes, others=others, bin_counts=counts, outlook=outlook)
         self._look(seen, bundle)
         return seen
+
+    def _unpredicted(self, slice_: Slice, bundle: ModelBundle | None) -> Decision:
+        closes = self._live.closes(slice_).tolist()
+        return Decision(
+            timestamp=slice_.timestamp,
+            strategy_name=self.name,
+            model_version=None if bundle is None else bundle.version_id,
+            shadow=self.shadow,
+            symbols=(),
+            closes=np.empty(0, np.float64),
+            probabilities=np.empty((0, 3), np.float32),
+            bin_counts=np.empty((0, 0), np.uint16),
+            others=dict(zip(slice_.bars, closes, strict=True)),
+        )
 
     def _look(self, slice_: Decision, bundle: ModelBundle | None) -> None:
         if self._monitor is None:
@@ -236,21 +246,9 @@ def ml_signal() -> MLSignalStrategy:
     from signals.ml.source import ActiveModel
 
     settings = load_settings()
-    models = ActiveModel(open_registry(settings))
-    return MLSignalStrategy(settings, store=FeatureStore(settings), models=models)
-
-
-def _unpredicted(timestamp: datetime, strategy: MLSignalStrategy, bundle: ModelBundle | None) -> Decision:
-    return Decision(
-        timestamp=timestamp,
-        strategy_name=strategy.name,
-        model_version=None if bundle is None else bundle.version_id,
-        shadow=strategy.shadow,
-        symbols=(),
-        closes=np.empty(0, np.float64),
-        probabilities=np.empty((0, 3), np.float32),
-        bin_counts=np.empty((0, 0), np.uint16),
-    )
+    store = FeatureStore(settings)
+    models = ActiveModel(open_registry(settings), features=store.features)
+    return MLSignalStrategy(settings, store=store, models=models)
 
 
 @lru_cache(maxsize=8)

@@ -39,6 +39,7 @@ def make_bundle() -> MakeBundle:
         window: int = 20,
         horizon: int = 2,
         windows: Sequence[Mapping[str, Any]] = (),
+        catalogue: str = "",
     ) -> ModelBundle:
         rng = np.random.default_rng(seed)
         x = rng.normal(size=(120 * symbols, 3)).astype(np.float32) if X is None else X
@@ -57,6 +58,7 @@ def make_bundle() -> MakeBundle:
             created_at=last + timedelta(hours=1),
             files=file_entries(bundle_files(estimator, calibrator), estimator.formats),
             features=[FeatureEntry(name=feature.name) for feature in described],
+            catalogue_sha256=catalogue,
             outputs=list(estimator.outputs),
             target=TargetEntry(horizon=horizon, up=0.01, down=-0.01),
             train=TrainRange(start=TRAINED, end=last - timedelta(days=horizon), last_label_end=last),

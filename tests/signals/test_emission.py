@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from signals.config import Settings
 from signals.emission import Emission
 from signals.errors import FeatureError
-from signals.events.schema import Abstention
+from signals.events.schema import Abstention, Outlook
 from signals.ml.artifact import ModelBundle
 from signals.ml.explain import BIAS
 from strategy.signal import Signal, SignalDirection
@@ -54,6 +55,31 @@ def test_only_what_was_emitted_is_explained(bundle: ModelBundle) -> None:
     assert {name for name, _ in emission.explain(signals[0])} == {"f0", "f1", "f2", BIAS}
     with pytest.raises(FeatureError, match="not kept"):
         Emission(Settings(), "ml").explain(signals[0])
+
+
+def test_the_models_of_old_signals_are_let_go(make_bundle: Callable[..., ModelBundle]) -> None:
+    emission, first = Emission(Settings(), "ml"), None
+    for seed in range(5):
+        bundle = make_bundle(seed=seed)
+        rows = np.zeros((4, 3), np.float32)
+        signals, _ = emission.signals(bundle.trained_until + timedelta(days=seed), SYMBOLS, PROBABILITIES, rows, bundle)
+        first = first or signals[0]
+    assert first is not None
+    assert emission.explain(signals[0])
+    with pytest.raises(FeatureError, match="of 4 models"):
+        emission.explain(first)
+
+
+def test_an_outlook_is_the_target_where_closes_tell(bundle: ModelBundle) -> None:
+    emission, target = Emission(Settings(), "ml"), bundle.manifest.target
+    close = datetime(2024, 1, 2, 21, tzinfo=UTC)
+    after = datetime(2024, 1, 2 + target.horizon, 21, tzinfo=UTC)
+    assert emission.outlook(bundle, close) == Outlook(target.horizon, target.up, target.down, after)
+    within = emission.outlook(bundle, close - timedelta(hours=1))
+    assert within is not None
+    assert within.until is None
+    opens = bundle.manifest.model_copy(update={"target": target.model_copy(update={"prices": "open_open"})})
+    assert emission.outlook(replace(bundle, manifest=opens), close) is None
 
 
 def test_a_model_is_stale_from_the_day_after_its_term(bundle: ModelBundle) -> None:

@@ -313,6 +313,33 @@ def test_what_was_not_recorded_gets_no_outcome(planted: Any) -> None:
     assert told <= recorded
 
 
+def test_a_bar_without_predictions_has_everyone_s_close(planted: Any) -> None:
+    sink = MemorySink()
+    strategy = strategy_of(planted, models=NoModel(), sink=sink)
+    strategy.generate_signals(dict(planted.bars))
+    decision = sink.decisions[-1]
+    assert decision.symbols == ()
+    assert decision.others == {s: bars[-1].close for s, bars in planted.bars.items() if s in decision.others}
+    assert len(decision.others) == len(decision.abstained[Abstention.NO_MODEL])
+
+
+def test_outcomes_come_at_the_horizon_whatever_is_missing_between(planted: Any) -> None:
+    days = [{symbol: bars[: len(bars) - back] for symbol, bars in planted.bars.items()} for back in (9, 8, 5, 4)]
+    sink = MemorySink()
+    strategy = strategy_of(planted, monitor=ModelMonitor(planted.bundle), sink=sink)
+    for day in days:
+        strategy.generate_signals(day)
+    first = sink.decisions[0]
+    assert first.outlook is not None
+    assert first.outlook.until == sink.decisions[-1].timestamp
+    told = {event.body["signal_id"]: event for event in sink.events if event.kind is EventKind.OUTCOME}
+    assert set(told) == {signal.id for signal in first.signals}
+    for signal in first.signals:
+        past = planted.bars[signal.symbol]
+        moved = past[-5].close / past[-10].close - 1
+        assert told[signal.id].body["realised_return"] == pytest.approx(moved)
+
+
 def test_a_prediction_that_failed_costs_no_alarm_and_no_outcome(planted: Any) -> None:
     class Failing(FixedModel):
         def at(self, timestamp: datetime) -> ModelBundle:

@@ -92,10 +92,11 @@ class Replay:
         waiting, totals = Outcomes(), np.zeros(len(CLASSES), np.int64)
         came, decided = [], set()
         for decision in self.decisions:
-            for matured in waiting.add(decision, self.bundle.manifest.target):
+            for matured in waiting.mature(decision):
                 totals += matured.labels
                 came += [event.body for event in matured.events]
                 decided |= {matured.decision.timestamp} if matured.events else set()
+            waiting.wait(decision)
         if not came:
             return {"matured": 0, "dates": 0, "right": None, "base_rate": None, "mean_return": None}
         shares = dict(zip(CLASSES, (totals / totals.sum()).tolist(), strict=True))

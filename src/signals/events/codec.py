@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signals.errors import EventLogError
-from signals.events.schema import Abstention, Decision
-from strategy.signal import Signal, SignalDirection, canonical_json
+from signals.events.schema import Abstention, Decision, Outlook
+from strategy.signal import JSON, Signal, SignalDirection, canonical_json
 
 __all__ = ["decode_decision", "encode_decision"]
 
-_MAGIC = b"VANEDEC2"
+_MAGIC = b"VANEDEC3"
 _BETWEEN = "\0"
 _LENGTH = struct.Struct("<I")
 _ARRAYS = (("closes", "<f8"), ("probabilities", "<f4"), ("bin_counts", "<u2"))
@@ -36,7 +36,8 @@ def encode_decision(decision: Decision) -> bytes:
     Raises
     ------
     ValueError
-        If a signal's metadata holds NaN or an infinity, which JSON cannot name, or a symbol a zero byte.
+        If a signal's metadata, or a close among the others, is NaN or infinite, which JSON cannot name, or a symbol
+        holds a zero byte.
     """
     arrays = {name: np.ascontiguousarray(getattr(decision, name), kind) for name, kind in _ARRAYS}
     abstained = sorted(decision.abstained.items())
@@ -54,6 +55,8 @@ def encode_decision(decision: Decision) -> bytes:
         "abstained": [[reason.value, len(absent)] for reason, absent in abstained],
         "names": len(text),
         "signals": [signal.to_json() for signal in decision.signals],
+        "others": dict(decision.others),
+        "outlook": _plain(decision.outlook),
         "shapes": {name: list(array.shape) for name, array in arrays.items()},
     }
     head = canonical_json(header).encode()
@@ -88,6 +91,8 @@ def decode_decision(body: bytes) -> Decision:
                 Abstention(reason): names for (reason, _), names in zip(header["abstained"], absent, strict=True)
             },
             signals=tuple(_signal(fields) for fields in header["signals"]),
+            others=header["others"],
+            outlook=_outlook(header["outlook"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise EventLogError(f"the bytes of a decision are damaged: {error}; restore the event log's file") from error
@@ -113,6 +118,20 @@ def _arrays(body: bytes, shapes: dict[str, list[int]]) -> dict[str, NDArray[Any]
         arrays[name] = array
         start += size
     return arrays
+
+
+def _plain(outlook: Outlook | None) -> dict[str, JSON] | None:
+    if outlook is None:
+        return None
+    until = None if outlook.until is None else outlook.until.isoformat()
+    return {"horizon": outlook.horizon, "up": outlook.up, "down": outlook.down, "until": until}
+
+
+def _outlook(fields: dict[str, Any] | None) -> Outlook | None:
+    if fields is None:
+        return None
+    until = fields["until"]
+    return Outlook(fields["horizon"], fields["up"], fields["down"], until and datetime.fromisoformat(until))
 
 
 def _signal(fields: dict[str, Any]) -> Signal:

@@ -54,6 +54,7 @@ class EventLog:
         self.path = Path(path)
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
 
     def record(
         self, decision: Decision, events: Sequence[Event] = (), *, cursors: Mapping[str, str] = _NOTHING
@@ -151,6 +152,7 @@ class EventLog:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock, self._named_errors():
+            self._require_there()
             db = self._open()
             db.execute("BEGIN IMMEDIATE")
             try:
@@ -168,6 +170,16 @@ class EventLog:
         except (sqlite3.Error, OSError) as error:
             raise EventLogError(f"event log {self.path}: {error}") from error
 
+    def _require_there(self) -> None:
+        # What is written to a file that has no name any more is lost, and SQLite would not say so.
+        if self._connection is None or _identity(self.path) == self._file:
+            return
+        self.close()
+        raise EventLogError(
+            f"event log {self.path}: expected the file that was open, was removed or replaced; nothing was written, "
+            "and the next write opens, or makes, the file of that name: restore it first, or begin a new log"
+        )
+
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -177,7 +189,7 @@ class EventLog:
             except BaseException:
                 db.close()
                 raise
-            self._connection = db
+            self._connection, self._file = db, _identity(self.path)
         return self._connection
 
     def _prepare(self, db: sqlite3.Connection) -> None:
@@ -204,6 +216,14 @@ class EventLog:
                 "name another file, or use the version of Vane that wrote it"
             )
         return int(found)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _write_ahead(db: sqlite3.Connection) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from strategy.signal import JSON, Signal, canonical_json
 
-__all__ = ["F4", "F8", "U2", "Abstention", "Decision", "Event", "EventKind", "EventSink", "MemorySink"]
+__all__ = ["F4", "F8", "U2", "Abstention", "Decision", "Event", "EventKind", "EventSink", "MemorySink", "Outlook"]
 
 F4: TypeAlias = NDArray[np.float32]
 F8: TypeAlias = NDArray[np.float64]
@@ -92,6 +92,26 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a decision's classes mean, where closes can tell: its outcome can be told without its model.
+
+    Parameters
+    ----------
+    horizon
+        Bars from decision to outcome.
+    up, down
+        Returns above the one are UP, below the other DOWN, as fractions of the close.
+    until
+        Close of the bar that decides, aware UTC; None for bars that end no session of the calendar.
+    """
+
+    horizon: int
+    up: float
+    down: float
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What a strategy decided on one slice: the unit of durability and of monitoring.
 
@@ -100,13 +120,17 @@ class Decision:
     symbols
         Symbols that got a prediction, sorted, n of them.
     closes
-        Their closes, shape (n,).
+        Their closes, shape (n,), on the basis of the first bar: a split that was known makes no jump.
     probabilities
         Calibrated DOWN, FLAT, UP, shape (n, 3).
     bin_counts
         How many of the n rows fell into each of the model's reference bins, shape (features, bins).
     abstained
         Symbols without a signal, by reason.
+    others
+        Closes, on the same basis, of the symbols that have a bar and got no prediction.
+    outlook
+        How its outcome is told; None: by nothing that is recorded.
     """
 
     timestamp: datetime
@@ -119,11 +143,19 @@ class Decision:
     bin_counts: U2
     abstained: Mapping[Abstention, tuple[str, ...]] = field(default_factory=dict)
     signals: tuple[Signal, ...] = ()
+    others: Mapping[str, float] = field(default_factory=dict)
+    outlook: Outlook | None = None
 
     def events(self) -> list[Event]:
-        """Return the decision's own events: one a signal (under the signal's id), one with the abstentions' counts."""
+        """Return the decision's own events: one a signal (under the signal's id), one with the abstentions' counts.
+
+        In shadow the ids are the events' own: the same signal may be made by the active model.
+        """
         kind = EventKind.SHADOW_SIGNAL if self.shadow else EventKind.SIGNAL
-        made = [Event(kind, signal.timestamp, signal.to_json(), id=signal.id) for signal in self.signals]
+        made = [
+            Event(kind, signal.timestamp, signal.to_json(), id="" if self.shadow else signal.id)
+            for signal in self.signals
+        ]
         if self.abstained:
             counts: dict[str, JSON] = {reason.value: len(names) for reason, names in sorted(self.abstained.items())}
             body: dict[str, JSON] = {"strategy": self.strategy_name, "shadow": self.shadow, "counts": counts}

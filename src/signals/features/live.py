@@ -141,6 +141,16 @@ class LiveFeatures:
         levels = self._follow_references(now, data)
         return not any(math.isnan(levels.get(symbol, math.nan)) for symbol in symbols)
 
+    def closes(self, slice_: Slice) -> F8:
+        """Return each bar's close on the basis of its symbol's first bar, shape (n,), in the slice's order.
+
+        A split makes no jump from the bar on at which it is known.
+        """
+        self.admit(slice_.bars)
+        slots = np.array([self._slots[symbol] for symbol in slice_.bars], np.int64)
+        self._known.follow(tuple(slice_.bars), slots, to_micros(slice_.timestamp))
+        return np.array([bar.close for bar in slice_.bars.values()], np.float64) * self._known.price[slots]
+
     def update(self, slice_: Slice, data: Mapping[str, Sequence[OHLCV]]) -> Rows:
         """Return the rows of the members that have a bar at the slice's instant; idempotent for a slice.
 

@@ -103,6 +103,14 @@ class ModelBundle:
         """SHA-256 (hex) of what decides a prediction; see `Manifest.content_hash`."""
         return self.manifest.content_hash
 
+    def require_catalogue(self, catalogue: str) -> None:
+        """Raise `BundleUnknown` unless the model was trained on the features that `catalogue_hash` describes so."""
+        if self.manifest.catalogue_sha256 != catalogue:
+            raise BundleUnknown(
+                f"model {self.version_id} was trained on another feature catalogue than this one: its features may "
+                "mean something else; train again, or install the version of Vane, and of the calculators, that made it"
+            )
+
     def predict_raw(self, X: F4) -> F8:
         """Return uncalibrated outputs, shape (n, outputs), for rows (n, features) in the order of `features`."""
         return self.estimator.predict(X)

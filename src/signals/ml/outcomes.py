@@ -1,55 +1,21 @@
-"""Outcomes: what came of a decision, known once the close `horizon` slices later is there."""
+"""Outcomes: what came of a decision, known once the close of the bar `horizon` bars later is there."""
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_left
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from signals.data.records import F8, I8
-from signals.events.schema import Decision, Event, EventKind
+from signals.events.schema import Decision, Event, EventKind, Outlook
 
-__all__ = ["CLASSES", "Matured", "Outcomes", "Target"]
+__all__ = ["CLASSES", "Matured", "Outcomes"]
 
 CLASSES = ("DOWN", "FLAT", "UP")
-_TOLD_BY_CLOSES = ("three_class", "fraction", "close_close")
-
-
-class Target(Protocol):
-    """What the classes mean; a bundle's manifest has one."""
-
-    @property
-    def horizon(self) -> int:
-        """Slices from decision to outcome."""
-        ...
-
-    @property
-    def up(self) -> float:
-        """Returns above it are UP, as a fraction of the close."""
-        ...
-
-    @property
-    def down(self) -> float:
-        """Returns below it are DOWN, as a fraction of the close."""
-        ...
-
-    @property
-    def kind(self) -> str:
-        """What the labels are."""
-        ...
-
-    @property
-    def unit(self) -> str:
-        """Unit of the thresholds."""
-        ...
-
-    @property
-    def prices(self) -> str:
-        """Which prices the returns are between."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +25,7 @@ class Matured:
     Parameters
     ----------
     decision
-        The decision that was made `horizon` slices ago.
+        The decision that was made `horizon` bars ago.
     rows
         Symbols with a close at both ends; the others have no label.
     accuracy
@@ -67,7 +33,7 @@ class Matured:
     labels
         How many of `rows` came out as each of `CLASSES`.
     events
-        One `outcome` event for each of the decision's signals that has a label.
+        One `outcome` event for each of the decision's signals that has a label, its id derived from the signal's.
     """
 
     decision: Decision
@@ -78,39 +44,45 @@ class Matured:
 
 
 class Outcomes:
-    """Decisions that wait for their outcome, oldest first; a bar is a slice seen."""
+    """Decisions that wait for their outcome, oldest first.
+
+    Those on a session's close mature at the close that their outlook names, whatever comes in between or is missing;
+    one whose slice does not come then has no outcome. Others mature `horizon` slices later: a bar is a slice seen.
+    """
 
     def __init__(self) -> None:
-        self._waiting: deque[tuple[int, Decision, Target]] = deque()
+        self._waiting: deque[tuple[int, Decision, Outlook]] = deque()
         self._slices = 0
 
-    def add(self, decision: Decision, target: Target) -> list[Matured]:
-        """Take the next slice's decision; return what it lets mature."""
-        matured = self.mature(decision)
-        self.wait(decision, target)
-        return matured
-
     def mature(self, slice_: Decision) -> list[Matured]:
-        """Take the next slice, of which only instant, symbols and closes are read; return what it lets mature."""
+        """Take the next slice, of which only instant and closes are read; return what it lets mature."""
         self._slices += 1
-        due = [(made, goal) for when, made, goal in self._waiting if when == self._slices]
-        self._waiting = deque(item for item in self._waiting if item[0] > self._slices)
-        return [_matured(made, slice_, goal) for made, goal in due]
+        due, waiting = [], deque[tuple[int, Decision, Outlook]]()
+        for taken, made, outlook in self._waiting:
+            if outlook.until is None:
+                left = taken + outlook.horizon - self._slices
+            else:
+                left = (outlook.until > slice_.timestamp) - (outlook.until < slice_.timestamp)
+            if left > 0:
+                waiting.append((taken, made, outlook))
+            elif left == 0:
+                due.append((made, outlook))
+        self._waiting = waiting
+        if not due:
+            return []
+        symbols, closes = _priced(slice_)
+        return [_matured(made, outlook, symbols, closes, slice_) for made, outlook in due]
 
-    def wait(self, decision: Decision, target: Target) -> None:
-        """Let the decision of the slice that was taken last mature in its turn.
-
-        One whose labels closes cannot tell (thresholds in units of volatility, returns between opens) never does.
-        """
-        if (target.kind, target.unit, target.prices) != _TOLD_BY_CLOSES:
-            return
-        self._waiting.append((self._slices + target.horizon, decision, target))
+    def wait(self, decision: Decision) -> None:
+        """Let the decision of the slice that was taken last mature in its turn; without an outlook it never does."""
+        if decision.outlook is not None:
+            self._waiting.append((self._slices, decision, decision.outlook))
 
 
-def _matured(made: Decision, now: Decision, target: Target) -> Matured:
-    here, there = _common(made.symbols, now.symbols)
-    moves = now.closes[there] / made.closes[here] - 1.0
-    labels = _classes(moves, target)
+def _matured(made: Decision, outlook: Outlook, symbols: Sequence[str], closes: F8, now: Decision) -> Matured:
+    here, there = _common(made.symbols, symbols)
+    moves = closes[there] / made.closes[here] - 1.0
+    labels = _classes(moves, outlook)
     right = made.probabilities[here].argmax(axis=1) == labels
     rows = ((signal, bisect_left(made.symbols, signal.symbol)) for signal in made.signals)  # symbols are sorted
     place = {signal.symbol: int(np.searchsorted(here, row)) for signal, row in rows if row in here}
@@ -126,6 +98,8 @@ def _matured(made: Decision, now: Decision, target: Target) -> Matured:
                 "realised_return": float(moves[place[signal.symbol]]),
                 "matured_at": now.timestamp.isoformat(),
             },
+            # A signal has one outcome: the log refuses another one.
+            id=hashlib.sha256(f"outcome of {signal.id}".encode()).hexdigest()[:32],
         )
         for signal in made.signals
         if signal.symbol in place
@@ -134,7 +108,14 @@ def _matured(made: Decision, now: Decision, target: Target) -> Matured:
     return Matured(made, len(here), float(right.mean()) if len(here) else float("nan"), counts, events)
 
 
-def _common(made: tuple[str, ...], now: tuple[str, ...]) -> tuple[I8, I8]:
+def _priced(slice_: Decision) -> tuple[tuple[str, ...], F8]:
+    """Return everyone who has a close in a slice, predicted or not, and the closes."""
+    if not slice_.others:
+        return slice_.symbols, slice_.closes
+    return (*slice_.symbols, *slice_.others), np.concatenate([slice_.closes, list(slice_.others.values())])
+
+
+def _common(made: tuple[str, ...], now: Sequence[str]) -> tuple[I8, I8]:
     if made == now:
         rows = np.arange(len(now))
         return rows, rows
@@ -144,8 +125,8 @@ def _common(made: tuple[str, ...], now: tuple[str, ...]) -> tuple[I8, I8]:
     return both[:, 0], both[:, 1]
 
 
-def _classes(moves: F8, target: Target) -> I8:
+def _classes(moves: F8, outlook: Outlook) -> I8:
     from signals.ml.target import ROUNDING  # the trainer's own rule; its module needs pandas
 
-    labels: I8 = 1 + (moves > target.up + ROUNDING).astype(np.int64) - (moves < target.down - ROUNDING)
+    labels: I8 = 1 + (moves > outlook.up + ROUNDING).astype(np.int64) - (moves < outlook.down - ROUNDING)
     return labels

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
+from signals.features.catalog import catalogue_hash
 from signals.ml.registry import Activation, ModelRegistry, Slot
 
 if TYPE_CHECKING:
+    from signals.features.feature import Feature
     from signals.ml.artifact import ModelBundle
 
 __all__ = ["ActiveModel", "AsOfModels", "FixedModel", "ModelSource"]
@@ -49,10 +51,20 @@ class ActiveModel:
     ----------
     recipe, slot
         Which log, and whose activations in it.
+    features
+        What the strategy's store computes; a model of other features is one that cannot be loaded. None: any is taken.
     """
 
-    def __init__(self, registry: ModelRegistry, recipe: str = "direction", slot: Slot = "active") -> None:
+    def __init__(
+        self,
+        registry: ModelRegistry,
+        recipe: str = "direction",
+        slot: Slot = "active",
+        *,
+        features: Sequence[Feature] | None = None,
+    ) -> None:
         self._registry = registry
+        self._features = features
         self._recipe = recipe
         self._slot = slot
         self._log = registry.activations(recipe)
@@ -93,7 +105,10 @@ class ActiveModel:
             mine = [entry for entry in self._log.read(newest) if entry.slot == self._slot]
             # The log may have grown by the other slot only: then what is in use stays.
             if mine and mine[-1].number > self._number:
-                self._bundle = self._registry.load(mine[-1], self._recipe)
+                bundle = self._registry.load(mine[-1], self._recipe)
+                if bundle is not None and self._features is not None:
+                    bundle.require_catalogue(catalogue_hash(tuple(self._features)))
+                self._bundle = bundle
         except Exception as error:  # whatever it is, trading goes on with the model in use
             self._failures = [*self._failures[1 - _KEPT_FAILURES :], f"activation {newest}: {error}"]
             structlog.get_logger(__name__).error("models.not_loaded", activation=newest, reason=str(error))

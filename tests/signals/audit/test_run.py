@@ -66,7 +66,7 @@ def test_given_facts_are_used(make_provider: MakeProvider, settings: Settings) -
     assert report.passed
 
 
-@hypothesis_settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=6, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10_000), bars=st.integers(32, 90))
 def test_generated_histories_hold(make_provider: MakeProvider, settings: Settings, seed: int, bars: int) -> None:
     report = audit(make_provider(("AAA", "BBB"), bars, seed), settings, cuts=2, seed=seed)

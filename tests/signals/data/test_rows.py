@@ -107,7 +107,7 @@ LINES = st.lists(
 
 
 @given(LINES)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 def test_counts_add_up_and_what_is_kept_is_sound(write: Write, lines: Sequence[str]) -> None:
     table = read_bars(write(lines), stamped="session", on_bad="quarantine")
     report = table.report

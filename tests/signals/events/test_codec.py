@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 
 from signals.errors import EventLogError
 from signals.events.codec import decode_decision, encode_decision
-from signals.events.schema import Abstention, Decision
+from signals.events.schema import Abstention, Decision, Outlook
 from strategy.signal import Signal, SignalDirection
 
 AT = datetime(2024, 1, 2, 21, tzinfo=UTC)
@@ -24,7 +24,7 @@ def same(one: Decision, other: Decision) -> bool:
     """Bit for bit: NaN equals the same NaN, and 0.0 is not -0.0."""
     pairs = [(getattr(one, name), getattr(other, name)) for name in ("closes", "probabilities", "bin_counts")]
     bits = all(a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes() for a, b in pairs)
-    plain = ("timestamp", "strategy_name", "model_version", "shadow", "symbols", "signals")
+    plain = ("timestamp", "strategy_name", "model_version", "shadow", "symbols", "signals", "others", "outlook")
     return bits and all(getattr(one, n) == getattr(other, n) for n in plain) and one.abstained == other.abstained
 
 
@@ -46,13 +46,30 @@ def test_round_trip_of_an_empty_decision() -> None:
         st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1), min_size=3, max_size=3
     ),
     strength=st.floats(0, 1),
+    until=st.none() | st.datetimes(timezones=st.just(UTC)),
 )
 def test_round_trip_is_exact(
-    closes: np.ndarray, probabilities: np.ndarray, counts: np.ndarray, names: list[str], strength: float
+    closes: np.ndarray,
+    probabilities: np.ndarray,
+    counts: np.ndarray,
+    names: list[str],
+    strength: float,
+    until: datetime | None,
 ) -> None:
     signal = Signal(names[0], AT, SignalDirection.SHORT, strength, "ml", {"confidence": strength})
     decision = Decision(
-        AT, "ml", "v", False, tuple(names), closes, probabilities, counts, abstained={}, signals=(signal,)
+        AT,
+        "ml",
+        "v",
+        False,
+        tuple(names),
+        closes,
+        probabilities,
+        counts,
+        abstained={},
+        signals=(signal,),
+        others={f"{name} too": strength for name in names},
+        outlook=Outlook(5, strength, -strength, until),
     )
     back = decode_decision(encode_decision(decision))
     assert same(decision, back)

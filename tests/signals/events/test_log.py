@@ -65,6 +65,12 @@ def test_shadow_signals_have_their_own_kind(log: EventLog, make_decision: Make) 
     assert log.read(kinds=[EventKind.SIGNAL]) == []
 
 
+def test_a_signal_may_be_made_by_shadow_and_active_model(log: EventLog, make_decision: Make) -> None:
+    log.record(make_decision())
+    log.record(make_decision(shadow=True))
+    assert len(log.read(kinds=[EventKind.SIGNAL, EventKind.SHADOW_SIGNAL])) == 4
+
+
 def test_the_same_decision_again_changes_nothing(log: EventLog, make_decision: Make) -> None:
     for _ in range(2):
         log.record(make_decision(), [drift(make_decision, 0)])
@@ -167,6 +173,19 @@ def test_close_then_use_opens_again(log: EventLog, make_decision: Make) -> None:
     log.close()
     log.close()
     assert len(log.read()) == 1
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_file_that_is_gone_takes_nothing_in(log: EventLog, make_decision: Make, replaced: bool) -> None:
+    log.record(make_decision())
+    for file in log.path.parent.glob(f"{log.path.name}*"):
+        file.unlink()
+    if replaced:
+        EventLog(log.path).append([drift(make_decision, 0)])
+    with pytest.raises(EventLogError, match="removed or replaced"):
+        log.record(make_decision(1))
+    log.record(make_decision(2))
+    assert [decision.timestamp for decision in log.decisions("ml", 9)] == [make_decision(2).timestamp]
 
 
 def test_a_reader_sees_whole_transactions_while_one_writes(log: EventLog, make_decision: Make) -> None:

@@ -50,7 +50,7 @@ def as_traded(whole: SymbolInputs, row: int, ratio: float, *, late: int = 0) -> 
     return replace(whole, columns=split_at(whole.columns, row, ratio), facts=facts)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(end=st.integers(1, 699))
 def test_cutting_the_future_off_changes_no_bit(
     whole: SymbolInputs, calendar: TradingCalendar, same: Same, end: int
@@ -66,7 +66,7 @@ def test_split_by_two_changes_no_bit(whole: SymbolInputs, calendar: TradingCalen
     assert same(compute(as_traded(whole, 400, 2.0), calendar), compute(whole, calendar))
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(row=st.integers(1, 699), ratio=st.sampled_from([3.0, 7.0, 0.1, 1.5]))
 def test_splits_do_not_show(whole: SymbolInputs, calendar: TradingCalendar, row: int, ratio: float) -> None:
     plain, traded = compute(whole, calendar), compute(as_traded(whole, row, ratio), calendar)

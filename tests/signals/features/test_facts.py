@@ -22,7 +22,7 @@ EDGES = st.tuples(st.integers(0, ROWS - 1), st.integers(-1, 1))
 RECORDS = st.tuples(st.sampled_from(["Energy", "Utilities", "Gold"]), EDGES, EDGES, st.none() | EDGES)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(records=st.lists(RECORDS, max_size=4))
 def test_sectors_and_series_equal_those_asked_for_row_by_row(history: History, records: list[Record]) -> None:
     columns, xle = history(1, count=ROWS), history(4, count=ROWS, symbol="XLE")

@@ -61,7 +61,7 @@ def test_first_value_is_where_values_begin(kernel_input: F8, run: Run) -> None:
     }
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(cut=st.integers(1, 180))
 def test_rows_from_the_lookback_on_do_not_know_where_history_began(
     kernel_input: F8, run: Run, same: Same, cut: int
@@ -75,7 +75,7 @@ def test_history_begins_where_the_state_says(kernel_input: F8, run: Run, same: S
     assert same(out[100:], run(kernel_input[100:]))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(cuts=st.lists(st.integers(1, 699), max_size=4, unique=True))
 def test_resuming_gives_the_same_bits(kernel_input: F8, run: Run, same: Same, cuts: list[int]) -> None:
     state, parts = np.zeros(kernels.N_STATE), []
@@ -88,7 +88,7 @@ def test_resuming_gives_the_same_bits(kernel_input: F8, run: Run, same: Same, cu
     assert same(np.concatenate(parts), run(kernel_input))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(cut=st.integers(1, 699), noise=st.sampled_from([np.nan, 1e-3, 1e9]))
 def test_what_comes_later_changes_nothing(kernel_input: F8, run: Run, same: Same, cut: int, noise: float) -> None:
     poisoned = kernel_input.copy()
@@ -104,7 +104,7 @@ def test_powers_of_two_change_no_bit(kernel_input: F8, run: Run, same: Same) -> 
     assert same(run(rescaled(kernel_input, 8.0)), run(kernel_input))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(k=st.floats(0.001, 1000))
 def test_scale_does_not_matter(kernel_input: F8, run: Run, k: float) -> None:
     whole = run(kernel_input)

@@ -76,7 +76,7 @@ def live(provider: InMemoryProvider | None = None, members: Sequence[str] = ("AA
     return LiveFeatures(members, SETTINGS, provider)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(start=st.integers(0, 640))
 def test_stream_is_the_batch_bit_for_bit(feed: Feed, expected: F4, same: Same, start: int) -> None:
     view = live()
@@ -321,6 +321,17 @@ def test_a_reference_that_splits_is_the_batch(
             given.load([], [action])
         found = feed.update(view, row).values
         assert same(found[0], batch[row])
+
+
+def test_closes_do_not_jump_at_a_split(columns: tuple[BarColumns, ...]) -> None:
+    values = columns[0].values.copy()
+    values[620:, :4] /= 2
+    bars = BarColumns("AAA", columns[0].time, values)
+    effective = from_micros(int(bars.time[620])) - timedelta(hours=5)
+    action = CorporateAction("AAA", effective - timedelta(days=9), ActionKind.SPLIT, effective, 2.0)
+    view = live(InMemoryProvider([bars], [action], adjusted=Adjusted.NONE))
+    found = [view.closes(Slice(bar.timestamp, {"AAA": bar})).item() for bar in bars.bars()[618:622]]
+    assert found == columns[0].values[618:622, 3].tolist()
 
 
 def test_holes_of_a_symbol_change_nothing_that_is_market_wide(

@@ -136,7 +136,7 @@ def values(medians: list[SectorMedian], until: datetime) -> dict[tuple[str, date
     }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(FACTS, FACTS, st.integers(0, ROWS - 1))
 def test_what_peers_report_later_changes_nothing(facts: list[Fact], poison: list[Fact], row: int) -> None:
     start = [member(name) for name in NAMES]
@@ -156,7 +156,7 @@ def _later(fact: Fact, row: int) -> Fact:
     return replace(fact, known_at=known)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(FACTS, st.integers(0, ROWS - 1))
 def test_one_instant_equals_many(facts: list[Fact], row: int) -> None:
     provider = make([*(member(name) for name in NAMES), *facts])
@@ -187,7 +187,7 @@ def test_a_median_that_was_given_is_not_taken_anew() -> None:
     assert [median.pe for median in known_medians(provider, CALENDAR)["Energy"]] == [4.0]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(FACTS, st.lists(st.sampled_from(NAMES), max_size=3), st.integers(0, ROWS - 1), st.booleans())
 def test_live_takes_them_over_the_slice(facts: list[Fact], absent: list[str], row: int, given_: bool) -> None:
     """Bars that did not come, and one that came late, move their peers as they do in batch."""

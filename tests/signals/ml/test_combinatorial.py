@@ -23,7 +23,7 @@ def labels(dates: int, horizon: int, symbols: str = "A") -> Labels:
     return Labels(pd.Series(1.0, index), pd.Series(np.tile(days[horizon:], len(symbols)), index, dtype=days.dtype))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(GROUPS, st.integers(7, 40))
 def test_every_date_is_tested_once_a_path(chosen: tuple[int, int], dates: int) -> None:
     splitter, made = CombinatorialPurged(*chosen), labels(dates, 2, "AB")
@@ -49,7 +49,7 @@ def test_six_groups_of_which_two_give_fifteen_splits_and_five_paths() -> None:
     assert splitter.paths()[0].tolist() == [0, 0, 1, 2, 3, 4]  # the first path of figure 12.1, counted from 0
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(GROUPS)
 def test_tests_are_all_choices_of_groups(chosen: tuple[int, int]) -> None:
     splitter, made = CombinatorialPurged(*chosen), labels(30, 2)

@@ -31,7 +31,7 @@ def test_log_loss_equals_sklearn_where_every_date_has_one_row() -> None:
     assert metrics.log_loss(p, y, np.arange(60)) == pytest.approx(sklearn_log_loss(y, p, labels=[0, 1, 2]))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000))
 def test_dates_count_alike(seed: int) -> None:
     p, y, t = rows(seed)
@@ -43,7 +43,7 @@ def test_dates_count_alike(seed: int) -> None:
     assert metrics.coverage(p, t, threshold=0.5) == pytest.approx(naive_mean(sure, t))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000))
 def test_direction_equals_a_naive_loop(seed: int) -> None:
     p, y, t = rows(seed)
@@ -90,7 +90,7 @@ def test_threshold_itself_is_not_above() -> None:
     assert metrics.coverage(np.array([[0.0, 0.4, 0.6]]), np.array([0]), threshold=0.6) == 0.0
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000))
 def test_ece_equals_a_naive_loop(seed: int) -> None:
     p, y, t = rows(seed)
@@ -122,7 +122,7 @@ def test_skill_is_the_share_saved() -> None:
     assert math.isnan(metrics.skill(0.9, math.nan))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000))
 def test_rank_ic_equals_scipy(seed: int) -> None:
     p, y, t = rows(seed)

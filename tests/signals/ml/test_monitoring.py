@@ -11,11 +11,12 @@ import pytest
 from numpy.typing import NDArray
 
 from signals.config import MonitorSettings
-from signals.events.schema import Decision, Event, EventKind
+from signals.events.schema import Decision, Event, EventKind, Outlook
 from signals.features.feature import Feature
 from signals.ml.artifact import ModelBundle
 from signals.ml.drift import bin_counts
 from signals.ml.monitoring import ModelMonitor
+from signals.ml.watch import ModelWatch
 from strategy.signal import Signal, SignalDirection
 
 MakeBundle = Callable[..., ModelBundle]
@@ -52,6 +53,7 @@ def decisions(
             row,
             bin_counts(bundle.manifest.reference, x.astype(np.float32)),
             signals=made,
+            outlook=Outlook(bundle.horizon, 0.01, -0.01, at + timedelta(days=bundle.horizon)),
         )
 
 
@@ -185,8 +187,8 @@ def test_status_before_and_after_the_window_is_full(bundle: ModelBundle) -> None
 
 
 def test_levels_between_none_and_drift(bundle: ModelBundle) -> None:
-    monitor = ModelMonitor(bundle, SETTINGS)
-    levels = [monitor._level(value, 0.2, raised=False) for value in (0.05, 0.15, 0.25)]
+    watch = ModelWatch(bundle, SETTINGS, timedelta(days=NEVER))
+    levels = [watch._level(value, 0.2, raised=False) for value in (0.05, 0.15, 0.25)]
     assert levels == ["none", "minor", "major"]
 
 
@@ -265,6 +267,23 @@ def test_following_the_same_model_forgets_nothing(bundle: ModelBundle) -> None:
     monitor.follow(bundle)
     assert monitor.status() == before
     assert before[0].psi is not None
+
+
+def test_a_rollback_finds_the_model_s_watch_as_it_was(bundle: ModelBundle, make_bundle: MakeBundle) -> None:
+    between = make_bundle("20200901_000000", seed=1)
+    stream = list(decisions(bundle, 90, values=lambda number: np.full((4, 3), number / 30.0), guess=0, signals=True))
+    theirs = [replace(d, model_version=between.version_id) for d in stream[40:50]]
+    live = ModelMonitor(bundle, SETTINGS, staleness_days=30)
+    said_so_far = fold(live, stream[:40])
+    live.follow(between)
+    fold(live, theirs)
+    live.follow(bundle)
+    after = fold(live, stream[50:])
+    assert said(said_so_far, "stale")
+    assert not said(after, "stale")
+    restored = ModelMonitor.restore(bundle, [*stream[:40], *theirs], SETTINGS, staleness_days=30)
+    assert after == fold(restored, stream[50:])
+    assert live.status() == restored.status()
 
 
 def test_following_another_model_starts_anew_but_outcomes_mature(bundle: ModelBundle, make_bundle: MakeBundle) -> None:

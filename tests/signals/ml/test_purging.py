@@ -92,7 +92,7 @@ def with_tests(splitter: Splitter, labels: Labels) -> Iterator[tuple[int, Split]
     return ((fold, split) for fold, split in enumerate(splitter.split(labels)) if len(split.test))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(splitters, panels)
 def test_trained_is_whatever_meets_no_test(splitter: Splitter, labels: Labels) -> None:
     rows = table(labels)
@@ -107,7 +107,7 @@ def test_trained_is_whatever_meets_no_test(splitter: Splitter, labels: Labels) -
         assert split.audit.overlaps == meeting(rows.loc[split.train], test).sum() == 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(splitters, panels)
 def test_tests_are_whole_timestamps(splitter: Splitter, labels: Labels) -> None:
     rows = table(labels)
@@ -117,7 +117,7 @@ def test_tests_are_whole_timestamps(splitter: Splitter, labels: Labels) -> None:
         assert not set(rows.loc[split.train, "t"]) & set(rows.loc[split.test, "t"])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(splitters, panels, st.integers(0, 999))
 def test_order_of_rows_and_names_of_symbols_do_not_matter(splitter: Splitter, labels: Labels, seed: int) -> None:
     order = np.random.default_rng(seed).permutation(len(labels.value))
@@ -133,7 +133,7 @@ def test_order_of_rows_and_names_of_symbols_do_not_matter(splitter: Splitter, la
         assert split.audit == again.audit
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(panels, st.integers(0, 999))
 def test_overlaps_are_those_of_all_pairs(labels: Labels, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -78,7 +78,7 @@ def test_a_constant_has_a_sharpe_of_zero() -> None:
     assert (rank_logits(performance, 4, measure="sharpe") < 2).all()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 12), st.floats(0.1, 100))
 def test_scale_and_order_of_configurations_do_not_matter(seed: int, count: int, scale: float) -> None:
     rng = np.random.default_rng(seed)

@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from signals.errors import BundleError
+from signals.features.catalog import CATALOGUE, catalogue_hash
 from signals.ml.artifact import ModelBundle, save_bundle
 from signals.ml.registry import ModelRegistry
 from signals.ml.source import ActiveModel, AsOfModels, FixedModel, ModelSource
@@ -103,6 +104,19 @@ def test_a_damaged_model_keeps_the_one_in_use(registry: ModelRegistry, register:
     assert named(source) == "a"
     assert len(source.failures) == 1
     assert "model.ubj" in source.failures[0]
+
+
+def test_a_model_of_other_features_keeps_the_one_in_use(registry: ModelRegistry, register: Register) -> None:
+    one, other = CATALOGUE[:2], CATALOGUE[:3]
+    registry.promote(register("a", catalogue=catalogue_hash(one)))
+    source = ActiveModel(registry, features=one)
+    source.at(NOW)
+    registry.promote(register("b", seed=1, catalogue=catalogue_hash(other)))
+    source.at(NOW)
+    source.wait()
+    assert named(source) == "a"
+    assert "another feature catalogue" in source.failures[0]
+    assert named(ActiveModel(registry)) == "b"
 
 
 def test_a_damaged_model_is_not_tried_again_but_the_next_is(registry: ModelRegistry, register: Register) -> None:

@@ -43,7 +43,7 @@ splitters = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(splitters, st.lists(st.integers(1, 30), min_size=1, max_size=3), st.integers(0, 5), st.integers(1, 3))
 def test_no_training_label_meets_a_test(splitter: Splitter, horizons: list[int], seed: int, stride: int) -> None:
     made = labels("ABC", DAYS[:260:stride], tuple(horizons), seed)
@@ -55,7 +55,7 @@ def test_no_training_label_meets_a_test(splitter: Splitter, horizons: list[int],
         assert not np.isnan(made.value.to_numpy()[np.concatenate([split.train, split.test])]).any()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 12), st.integers(1, 6), st.integers(1, 6), st.integers(400, 780), st.booleans())
 def test_appended_future_changes_no_complete_window(
     train: int, test: int, step: int, cut: int, expanding: bool
@@ -70,7 +70,7 @@ def test_appended_future_changes_no_complete_window(
         assert short.timestamps[before.test].tolist() == full.timestamps[after.test][unchanged].tolist()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 12), st.integers(1, 6), st.integers(1, 6), st.integers(0, 9))
 def test_expanding_contains_rolling(train: int, test: int, step: int, embargo: int) -> None:
     made = labels("AB", horizons=(2, 9))

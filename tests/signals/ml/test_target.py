@@ -44,7 +44,7 @@ def naive(close: pd.Series, horizon: int, up: float, down: float) -> dict[tuple[
     return out
 
 
-@hypothesis_settings(max_examples=60, deadline=None)
+@hypothesis_settings(max_examples=60)
 @given(
     st.dictionaries(
         st.sampled_from(["A", "B", "C"]),
@@ -269,7 +269,7 @@ def test_quintiles_are_ranks_of_the_date() -> None:
 
 
 @given(seed=st.integers(0, 100), cut=st.integers(25, 55), kind=st.sampled_from(["three_class", "return", "quintile"]))
-@hypothesis_settings(max_examples=25, deadline=None)
+@hypothesis_settings(max_examples=25)
 def test_what_comes_after_a_label_s_end_changes_nothing(seed: int, cut: int, kind: Any) -> None:
     close, opens = panel(seed, symbols=11)
     spec = TargetSpec(kind=kind, unit="volatility" if kind == "three_class" else "fraction", prices="open_open")

@@ -27,7 +27,7 @@ def naive(symbols: I8, first: I8, last: I8) -> F8:
 @given(
     st.lists(st.tuples(st.integers(0, 2), st.integers(0, 30), st.integers(1, 8)), min_size=1, max_size=40, unique=True)
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_uniqueness_is_what_a_loop_says(labels: list[tuple[int, int, int]]) -> None:
     symbols, first, length = (np.array(each, np.int64) for each in zip(*labels, strict=True))
     every = np.arange(40, dtype=np.int64)  # a symbol of its own has a date a day

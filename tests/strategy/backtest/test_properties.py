@@ -61,7 +61,7 @@ def recomputed(result: BacktestResult, data: Mapping[str, list[OHLCV]]) -> list[
     return made
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(rows=ROWS, rules=RULES, horizon=HORIZON)
 def test_money_is_conserved_at_every_slice(
     bar: MakeBar, scripted: MakeStrategy, rows: Any, rules: Execution, horizon: int | None
@@ -73,7 +73,7 @@ def test_money_is_conserved_at_every_slice(
     assert result.equity.values[-1] == pytest.approx(rules.capital + profit, abs=1e-3, rel=1e-9)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(rows=ROWS, rules=RULES, horizon=HORIZON)
 def test_every_signal_has_one_fate(
     bar: MakeBar, scripted: MakeStrategy, rows: Any, rules: Execution, horizon: int | None
@@ -90,7 +90,7 @@ def test_every_signal_has_one_fate(
     assert all(decided[fill.signal_id] < fill.timestamp for fill in result.fills)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rows=ROWS, rules=RULES, horizon=HORIZON, last=st.integers(1, DAYS))
 def test_same_again_and_same_when_cut_after_the_range(
     bar: MakeBar, day: Day, scripted: MakeStrategy, rows: Any, rules: Execution, horizon: int | None, last: int
@@ -107,7 +107,7 @@ def test_same_again_and_same_when_cut_after_the_range(
     assert run(shuffled, None) == first
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rows=ROWS, rules=RULES, horizon=HORIZON)
 def test_summary_is_finite_json(
     bar: MakeBar, scripted: MakeStrategy, rows: Any, rules: Execution, horizon: int | None

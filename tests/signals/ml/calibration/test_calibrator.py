@@ -178,7 +178,7 @@ def test_damaged_json_is_refused(document: dict[str, Any]) -> None:
         ConfidenceCalibrator.from_json(document)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.sampled_from([(1.0, 0.0, 0.0), (0.0, 0.5, 0.5), (0.2, 0.3, 0.5)]), min_size=1, max_size=6),
     st.floats(0, 5),
@@ -193,7 +193,7 @@ def test_probabilities_stay_probabilities(rows: list[tuple[float, ...]], slope: 
     np.testing.assert_allclose(made.sum(axis=1), 1.0)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.floats(0.3, 4), st.integers(3, 40))
 def test_fit_never_worsens_its_own_rows_beyond_the_prior(
     drawn: Draw, distorted: Distort, loss: Loss, seed: int, slope: float, dates: int

@@ -199,7 +199,7 @@ def documents(draw: st.DrawFn) -> dict[str, object]:
     return {"method": name, "slope": slope, "bias": bias}
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(documents(), st.lists(st.tuples(*[st.floats(0, 1)] * 3).filter(lambda row: sum(row) > 0), min_size=1))
 def test_any_parameters_give_probabilities_and_survive_json(
     document: dict[str, object], rows: list[tuple[float, ...]]
