@@ -94,13 +94,16 @@ def _show(features: tuple[Feature, ...]) -> None:
         table.add_column("first", justify="right", no_wrap=True)
         table.add_column("lookback", justify="right", no_wrap=True)
         table.add_column("free", no_wrap=True)
+        table.add_column("wide", no_wrap=True)
         table.add_column("meaning", overflow="fold")
         for feature in members:
             free = "yes" if feature.scale_free else "no"
-            table.add_row(feature.name, str(feature.first_value), str(feature.lookback), free, feature.meaning)
+            numbers = str(feature.first_value), str(feature.lookback)
+            table.add_row(feature.name, *numbers, free, feature.wide, feature.meaning)
         console.print(table)
         console.print()
     tell(
         f"{counted(len(features), 'feature')}. first: bars before it has a value; lookback: bars before the start of "
-        "history no longer shows; free: scale-free, so a model may see it."
+        "history no longer shows; free: scale-free, so a model may see it; wide: the same for all symbols of a "
+        "date, or dependent on which peers are there."
     )

@@ -40,3 +40,8 @@ class Feature:
     meaning: str
     market_wide: bool = False
     cross_sectional: bool = False
+
+    @property
+    def wide(self) -> str:
+        """What of other symbols shows, as printed: ``yes`` (the same for all), ``peers`` (who is there), or nothing."""
+        return "yes" if self.market_wide else "peers" if self.cross_sectional else ""

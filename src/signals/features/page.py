@@ -45,6 +45,6 @@ def _group(name: str, members: list[Feature]) -> str:
     lines.append("|---|---:|---:|---|---|---|")
     for each in members:
         free = "yes" if each.scale_free else "no"
-        wide = "yes" if each.market_wide else "peers" if each.cross_sectional else ""
-        lines.append(f"| `{each.name}` | {each.first_value} | {each.lookback} | {free} | {wide} | {each.meaning} |")
+        numbers = f"{each.first_value} | {each.lookback}"
+        lines.append(f"| `{each.name}` | {numbers} | {free} | {each.wide} | {each.meaning} |")
     return "\n".join([*lines, ""])

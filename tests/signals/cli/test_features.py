@@ -31,6 +31,7 @@ def test_list_reads_well_at_80_columns() -> None:
     for feature in CATALOGUE:
         words = shown[feature.name]
         assert words[1:3] == [str(feature.first_value), str(feature.lookback)], feature.name
+        assert (words[4] if words[4] in ("yes", "peers") else "") == feature.wide, feature.name
 
 
 def test_list_as_json_is_the_catalogue() -> None:
