@@ -6,6 +6,7 @@ quantile matrices of all folds are built once and shared by all parameter sets.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ class FoldCurves:
         rounds: int,
         patience: int,
         fewest: int = 1,
-        told: Callable[[int, float, int], None] | None = None,
+        told: Callable[[int, float, int, float], None] | None = None,
     ) -> Curve:
         """Return the curve up to `rounds` trees, or until the loss has not fallen for `patience` trees.
 
@@ -79,8 +80,8 @@ class FoldCurves:
         fewest
             Trees before which it does not stop.
         told
-            Called now and then with the number of trees, the mean loss with all of them and the trees since the least
-            one; what it raises ends the run.
+            Called now and then with the number of trees, the mean loss with all of them, the trees since the least one,
+            and the least with `fewest` trees or more; what it raises ends the run.
         """
         import xgboost as xgb
 
@@ -96,7 +97,7 @@ class FoldCurves:
                 mean = losses.mean(axis=0)
                 since = len(mean) - 1 - int(np.argmin(mean))
                 if told is not None:
-                    told(len(mean), float(mean[-1]), since)
+                    told(len(mean), float(mean[-1]), since, float(min(mean[fewest - 1 :], default=math.inf)))
                 if len(mean) >= fewest and since >= patience:
                     break
         return Curve(losses.mean(axis=0))

@@ -1,8 +1,8 @@
 """Tuning: parameters chosen by Optuna on inner, purged, time-ordered folds of the training rows, and nothing else.
 
 A study can be resumed: it is named for the recipe and the rows, kept in a journal file, and what it suggests next
-follows from the seed and the trials that are finished. So a study that was killed ends where an unbroken one does. A
-time budget breaks that promise, and says so.
+follows from the seed and the trials that are finished. So a study that was killed ends where an unbroken one does, and
+so do two at once, which take turns. A time budget breaks that promise, and says so.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from signals.errors import TrainingError
 from signals.ml.curves import STEP, FoldCurves
@@ -23,6 +24,7 @@ from signals.ml.recipe import Recipe, SearchSpec
 
 if TYPE_CHECKING:
     import optuna
+    from optuna.storages import BaseStorage
 
 __all__ = ["Tuned", "search", "tuned"]
 
@@ -84,7 +86,7 @@ def search(
     Raises
     ------
     TrainingError
-        If the recipe has no search, or the rows do not suffice for the folds.
+        If the recipe has no search, the rows do not suffice for the folds, or the journal cannot be read or written.
     """
     import optuna
 
@@ -93,17 +95,30 @@ def search(
         raise TrainingError(f"recipe {recipe.name!r}: expected a search, was none; give it a SearchSpec")
     require_trainable(recipe, data)
     curves = FoldCurves(recipe, data, inner_folds(recipe, data, spec.folds), threads=threads, seed=seed)
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = _study(recipe, data, seed, journal)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     first = {name: value for name, value in (start or spec.start).items() if name in spec.space}
-    if first and not study.trials:
-        study.enqueue_trial(first)
+    # The columns too: a rival is fitted on some of the candidate's.
+    named = f"{recipe.sha256()} {list(data.X.columns)} {data.fingerprint} {seed}"
+    with nullcontext() if journal is None else _journal(journal) as kept:
+        study = _study(hashlib.sha256(named.encode()).hexdigest()[:32], kept, first)
+        return _run(study, spec, curves, seed, progress)
+
+
+def _run(study: optuna.Study, spec: SearchSpec, curves: FoldCurves, seed: int, progress: Progress | None) -> Tuned:
+    import optuna
+
     began = time.monotonic()
     done = _finished(study)
     while done < spec.trials and not (spec.seconds is not None and done and time.monotonic() - began > spec.seconds):
         # Seeded by what is finished: a resumed study suggests what an unbroken one would have.
         study.sampler = optuna.samplers.TPESampler(seed=_number(f"{seed} {done}"))
-        study.optimize(lambda trial: _objective(trial, spec, curves), n_trials=1)
+        try:
+            study.optimize(lambda trial: _objective(trial, spec, curves), n_trials=1)
+        except AssertionError as error:
+            # Optuna's own, over what its storage raised.
+            if isinstance(error.__context__, TrainingError):
+                raise error.__context__ from None
+            raise
         done = _finished(study)
         if progress is not None:
             progress(done, spec.trials)
@@ -123,8 +138,10 @@ def _objective(trial: optuna.Trial, spec: SearchSpec, curves: FoldCurves) -> flo
     complete = trial.study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
     best = min((done.value for done in complete if done.value is not None), default=math.inf)
 
-    def told(trees: int, loss: float, since: int) -> None:
+    def told(trees: int, loss: float, since: int, least: float) -> None:
         trial.report(loss, trees)
+        if least < best:
+            return  # it has won already; its patience ends it
         # A curve that is above the best one and rises will not win by the trees that it still has to grow.
         if trial.should_prune() or (since >= STEP and loss > best):
             raise optuna.TrialPruned
@@ -142,21 +159,24 @@ def _suggested(trial: optuna.Trial, name: str, spec: SearchSpec) -> int | float:
     return trial.suggest_float(name, span.low, span.high, log=span.log)
 
 
-def _study(recipe: Recipe, data: Dataset, seed: int, journal: Path | None) -> optuna.Study:
-    import optuna
-    from optuna.storages.journal import JournalFileBackend, JournalStorage
+def _journal(path: Path) -> AbstractContextManager[BaseStorage]:
+    from signals.ml.journal import journal_storage
 
-    storage: Any = None
-    if journal is not None:
-        journal.parent.mkdir(parents=True, exist_ok=True)
-        storage = JournalStorage(JournalFileBackend(str(journal)))
-    name = hashlib.sha256(f"{recipe.sha256()} {data.fingerprint} {seed}".encode()).hexdigest()[:32]
+    return journal_storage(path)
+
+
+def _study(name: str, kept: BaseStorage | None, first: Mapping[str, int | float]) -> optuna.Study:
+    import optuna
+    from optuna.trial import TrialState
+
     pruner = optuna.pruners.MedianPruner(n_startup_trials=_UNTRIED, n_warmup_steps=_WARMUP)
-    study = optuna.create_study(storage=storage, study_name=name, pruner=pruner, load_if_exists=True)
-    for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
-        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)  # of a run that was killed
-        if trial.params:
-            study.enqueue_trial(trial.params)
+    study = optuna.create_study(storage=kept, study_name=name, pruner=pruner, load_if_exists=True)
+    # Of a run that was killed. What it was trying is suggested again, as it follows from what is finished.
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)
+    waits = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+    if first and not waits and not _finished(study):
+        study.enqueue_trial(dict(first))
     return study
 
 

@@ -71,7 +71,7 @@ def test_best_looks_at_no_fewer_trees_than_allowed() -> None:
 def test_what_it_is_told_to_raise_ends_the_run(curves: FoldCurves) -> None:
     seen = []
 
-    def told(trees: int, loss: float, since: int) -> None:
+    def told(trees: int, loss: float, since: int, least: float) -> None:
         assert 0 <= since < trees
         seen.append((trees, loss))
         if trees >= 20:

@@ -2,19 +2,23 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Sequence
+import resource
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from signals.errors import TooFewRows, TrainingError
-from signals.ml.curves import FoldCurves
+from signals.ml.curves import STEP, Curve, FoldCurves
 from signals.ml.dataset import Dataset
 from signals.ml.recipe import Range, Recipe, SearchSpec
 from signals.ml.splits import Split
 from signals.ml.tuning import Tuned, search, tuned
 
+SPAWN = multiprocessing.get_context("spawn")
 SPEC = SearchSpec(
     space={
         "max_depth": Range(low=1, high=6, whole=True),
@@ -98,11 +102,104 @@ def test_a_killed_study_ends_as_an_unbroken_one(
     found: Tuned, recipe: Recipe, planted_data: Dataset, tmp_path: Path
 ) -> None:
     journal = tmp_path / "tuning.journal"
-    process = multiprocessing.get_context("spawn").Process(target=killed, args=(recipe, planted_data, journal))
+    process = SPAWN.Process(target=killed, args=(recipe, planted_data, journal))
     process.start()
     process.join(60)
     assert process.exitcode == 9
     assert search(recipe, planted_data, journal=journal) == found
+
+
+def on_a_full_disk(recipe: Recipe, data: Dataset, journal: Path) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, resource.RLIM_INFINITY))
+    try:
+        search(recipe, data, journal=journal)
+    except TrainingError as error:
+        os._exit(9 if str(journal) in str(error) else 8)
+
+
+def test_a_full_disk_is_said_and_the_study_goes_on(
+    found: Tuned, recipe: Recipe, planted_data: Dataset, tmp_path: Path
+) -> None:
+    journal = tmp_path / "tuning.journal"
+    process = SPAWN.Process(target=on_a_full_disk, args=(recipe, planted_data, journal))
+    process.start()
+    process.join(120)
+    assert process.exitcode == 9
+    assert not journal.read_bytes().endswith(b"\n")
+    assert search(recipe, planted_data, journal=journal) == found
+
+
+def test_a_damaged_journal_is_named(recipe: Recipe, planted_data: Dataset, tmp_path: Path) -> None:
+    journal = tmp_path / "tuning.journal"
+    journal.write_text('{"op_code": 0, "worker\n{}\n')
+    with pytest.raises(TrainingError, match=r"tuning\.journal"):
+        search(recipe, planted_data, journal=journal)
+
+
+def test_a_study_broken_off_in_its_first_trial_ends_as_an_unbroken_one(
+    recipe: Recipe, planted_data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    start = {"max_depth": 2, "learning_rate": 0.1, "min_child_weight": 3.0}
+    few = recipe.model_copy(update={"search": SPEC.model_copy(update={"trials": 4, "start": start})})
+    with monkeypatch.context() as patch:
+        patch.setattr(FoldCurves, "run", broken)
+        with pytest.raises(KeyboardInterrupt):
+            search(few, planted_data, journal=tmp_path / "tuning.journal")
+    assert search(few, planted_data, journal=tmp_path / "tuning.journal") == search(few, planted_data)
+
+
+def beside(recipe: Recipe, data: Dataset, journal: Path, results: Any) -> None:
+    results.put(search(recipe, data, journal=journal))
+
+
+def test_two_searches_of_one_journal_take_turns(
+    found: Tuned, recipe: Recipe, planted_data: Dataset, tmp_path: Path
+) -> None:
+    results = SPAWN.Queue()
+    pair = [
+        SPAWN.Process(target=beside, args=(recipe, planted_data, tmp_path / "tuning.journal", results))
+        for _ in range(2)
+    ]
+    for process in pair:
+        process.start()
+    assert [results.get(timeout=120) for _ in pair] == [found, found]
+    for process in pair:
+        process.join(60)
+
+
+class Scripted:
+    """Curves whose losses are given, one after the other."""
+
+    def __init__(self, *losses: Sequence[float]) -> None:
+        self._losses = list(losses)
+
+    def run(self, _: object, *, fewest: int, told: Callable[[int, float, int, float], None], **__: object) -> Curve:
+        losses = np.repeat(self._losses.pop(0), STEP)
+        for trees in range(STEP, len(losses) + 1, STEP):
+            so_far = losses[:trees]
+            told(trees, so_far[-1], trees - 1 - int(so_far.argmin()), float(min(so_far[fewest - 1 :], default=np.inf)))
+        return Curve(losses)
+
+
+def test_a_curve_that_has_won_is_not_given_up_as_it_rises(recipe: Recipe, planted_data: Dataset) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        scripted = Scripted([1.0, 0.9, 1.0], [1.0, 0.8, 1.0, 1.1, 1.2], [1.0, 0.85, 1.2])
+        patch.setattr("signals.ml.tuning.FoldCurves", lambda *_, **__: scripted)
+        three = recipe.model_copy(update={"search": SPEC.model_copy(update={"trials": 3})})
+        found = search(three, planted_data)
+    assert (found.loss, found.params["n_estimators"], found.pruned) == (0.8, STEP + 1, 1)
+
+
+def test_a_search_is_of_its_columns(recipe: Recipe, planted_data: Dataset, tmp_path: Path) -> None:
+    one = recipe.model_copy(update={"search": SPEC.model_copy(update={"trials": 2})})
+    fewer = replace(planted_data, X=planted_data.X[planted_data.X.columns[:-1]])
+    done: list[int] = []
+    for data in (planted_data, fewer):
+        search(one, data, journal=tmp_path / "tuning.journal", progress=lambda number, _: done.append(number))
+    assert done == [1, 2, 1, 2]
 
 
 def test_sees_the_rows_given_and_no_others(
