@@ -151,6 +151,7 @@ def cores() -> int:
 
 def require_trainable(recipe: Recipe, data: Dataset) -> None:
     """Refuse rows that no model can be fitted on, saying why; see `fit_calibrated`."""
+    require_classes(recipe, data)
     if len(data) < recipe.min_rows:
         raise TooFewRows(
             f"recipe {recipe.name!r}: expected {recipe.min_rows} labelled rows or more, were {len(data)}; give more "
@@ -162,6 +163,19 @@ def require_trainable(recipe: Recipe, data: Dataset) -> None:
             f"look at the thresholds, or give more history"
         )
     require_finite(data)
+
+
+def require_classes(recipe: Recipe, data: Dataset) -> None:
+    """Refuse labels that are not those of DOWN, FLAT and UP, which is all that estimators are for so far."""
+    kind = recipe.target.kind
+    if kind != "three_class":
+        raise TrainingError(f"recipe {recipe.name!r}: expected a target of kind three_class, was {kind!r}")
+    strange = sorted(set(np.unique(data.y).tolist()) - {0.0, 1.0, 2.0})
+    if strange:
+        raise TrainingError(
+            f"expected classes 0, 1, 2 or NaN, were {', '.join(f'{value:g}' for value in strange[:5])} among the "
+            "labels; see prepare_target"
+        )
 
 
 def require_finite(data: Dataset) -> None:

@@ -65,7 +65,7 @@ class MLPipeline:
         return prepare_target(df, close_col, spec=self._recipe.target)
 
     def train(self, features: pd.DataFrame, target: pd.Series) -> dict[str, float | dict[str, float]]:
-        """Fit with inverse-frequency weights, calibrated on purged, time-ordered out-of-fold predictions.
+        """Fit with the weights that the recipe asks for, calibrated on purged, time-ordered out-of-fold predictions.
 
         Parameters
         ----------
@@ -135,4 +135,4 @@ class MLPipeline:
                 f"match; reindex the target to the features"
             )
         value = pd.Series(class_values(target), panel_index(target.index))
-        return make_dataset(features, Labels(value, label_ends(features.index, self._recipe.target.horizon)))
+        return make_dataset(features, Labels(value, label_ends(features.index, self._recipe.target)))

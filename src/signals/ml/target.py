@@ -117,14 +117,14 @@ def prepare_target(
     return pd.Series(labels.value.to_numpy(), frame.index, name="target")
 
 
-def label_ends(index: pd.Index, horizon: int) -> pd.Series:
+def label_ends(index: pd.Index, spec: TargetSpec) -> pd.Series:
     """Derive the instant at which each row's label is known from an index that holds every bar.
 
     Returns
     -------
     pandas.Series
-        The date `horizon` places later in the union of the dates, NaT for the last ones, on the index as
-        ("symbol", "date").
+        The date `horizon` places later in the union of the dates, one more where returns are between opens, NaT for the
+        last ones, on the index as ("symbol", "date").
 
     Raises
     ------
@@ -146,8 +146,9 @@ def label_ends(index: pd.Index, horizon: int) -> pd.Series:
             f"symbols miss dates between their first and last ({names[worst]!r}: {missing[worst]}); pass label_end="
         )
     end = np.full(len(time), np.iinfo(np.int64).min)
-    inside = slot + horizon < len(grid)
-    end[inside] = grid[slot[inside] + horizon]
+    ahead = spec.horizon + (spec.prices == "open_open")
+    inside = slot + ahead < len(grid)
+    end[inside] = grid[slot[inside] + ahead]
     return _instants(end, panel)
 
 

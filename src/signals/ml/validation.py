@@ -15,7 +15,7 @@ from signals.data.records import F8, from_micros
 from signals.errors import MisalignedTarget, OneClass, TooFewRows
 from signals.ml.baselines import VOLATILITY, class_frequencies, volatility_table
 from signals.ml.dataset import CLASSES, F4, Dataset, Labels, class_values, make_dataset, panel_index
-from signals.ml.fitting import cores, fit_calibrated, require_finite
+from signals.ml.fitting import cores, fit_calibrated, require_classes, require_finite
 from signals.ml.recipe import Recipe
 from signals.ml.returns import Closes
 from signals.ml.splits import Split, WalkForward
@@ -157,7 +157,7 @@ class WalkForwardValidator:
                 f"expected features and close on one index, were {len(features)} and {len(close)} rows that do not "
                 "match; reindex close to the features"
             )
-        ends = label_ends(index, self.recipe.target.horizon) if label_end is None else label_end
+        ends = label_ends(index, self.recipe.target) if label_end is None else label_end
         if not features.index.equals(target.index) or len(ends) != len(index):
             raise MisalignedTarget(
                 f"expected features, target and label_end on one index, were {len(features)}, {len(target)} and "
@@ -176,6 +176,7 @@ class WalkForwardValidator:
     ) -> list[WindowResult]:
         """Validate on a dataset; see `run`."""
         require_finite(data)
+        require_classes(self.recipe, data)
         splits = list(splitter.split(data.labels))
         if not splits:
             months = splitter.train_months + splitter.test_months

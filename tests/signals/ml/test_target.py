@@ -156,18 +156,22 @@ def test_default_target_is_five_sessions() -> None:
 
 def test_derived_ends_equal_those_of_the_labels() -> None:
     close = series({"A": dict.fromkeys(range(12), 100.0), "B": dict.fromkeys(range(3, 12), 100.0)})
-    spec = TargetSpec(horizon=4)
-    assert label_ends(close.index, 4).equals(labels_of(close, spec).labels.end)
+    for prices in ("close_close", "open_open"):
+        spec = TargetSpec(horizon=4, prices=prices)
+        assert label_ends(close.index, spec).equals(labels_of(close, spec, opens=close).labels.end)
 
 
 def test_holes_are_refused_by_name() -> None:
     close = series({"A": {0: 1, 2: 1}, "B": dict.fromkeys(range(3), 1)})
     with pytest.raises(HolesInBars, match=r"1 of 2 symbols.*'A': 1"):
-        label_ends(close.index, 1)
+        label_ends(close.index, TargetSpec(horizon=1))
 
 
 def test_end_beyond_the_index_is_not_known() -> None:
-    assert micros(label_ends(DATES, 11)).tolist() == [int(DATES[11].timestamp() * 1e6)] + [NOT_KNOWN] * 11
+    assert (
+        micros(label_ends(DATES, TargetSpec(horizon=11))).tolist()
+        == [int(DATES[11].timestamp() * 1e6)] + [NOT_KNOWN] * 11
+    )
 
 
 @pytest.mark.real_data

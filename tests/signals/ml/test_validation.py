@@ -454,6 +454,22 @@ def test_short_history_is_refused(planted: tuple[pd.DataFrame, TargetResult]) ->
         WalkForwardValidator(RECIPE, Fitter()).run(frame, target.labels.value * np.nan)
 
 
+@pytest.mark.parametrize("value", [-1.0, 1.5, 3.0])
+def test_classes_that_are_none_are_refused(planted: tuple[pd.DataFrame, TargetResult], value: float) -> None:
+    frame, target = planted
+    values = target.labels.value.copy()
+    values.iloc[np.flatnonzero(values.notna())[-1]] = value  # in the last window's test rows only
+    with pytest.raises(TrainingError, match=f"expected classes 0, 1, 2 or NaN, were {value:g}"):
+        WalkForwardValidator(RECIPE, Fitter()).run(frame, values)
+
+
+def test_another_kind_of_target_is_refused(planted: tuple[pd.DataFrame, TargetResult]) -> None:
+    frame, target = planted
+    binary = RECIPE.model_copy(update={"target": RECIPE.target.model_copy(update={"kind": "binary"})})
+    with pytest.raises(TrainingError, match="kind three_class, was 'binary'"):
+        WalkForwardValidator(binary, Fitter()).run(frame, target.labels.value)
+
+
 def test_single_class_is_skipped_with_a_reason(planted: tuple[pd.DataFrame, TargetResult]) -> None:
     frame, target = planted
     late = frame.index.get_level_values("date") >= pd.Timestamp("2017-03-01", tz="UTC")
