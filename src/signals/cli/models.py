@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -83,7 +84,7 @@ def show(version_id: Version, as_json: AsJson = False) -> None:
     Example: vane models show 20240315_120000
     """
     registry = _registry()
-    version = _version(registry, version_id)
+    version = registry.version(version_id)
     manifest = registry.manifest(version_id)
     history = [entry.to_json() for entry in registry.history(version.recipe) if entry.version_id == version_id]
     if as_json:
@@ -119,7 +120,7 @@ def promote(
     """
     registry = _registry()
     slot = "shadow" if shadow else "active"
-    if not shadow and not _version(registry, version_id).passed:
+    if not shadow and not registry.version(version_id).passed:
         raise RegistryError(
             f"version {version_id} did not pass its gate, so it cannot be active; beside the active one, trading "
             f"nothing, it can run: vane models promote {version_id} --shadow"
@@ -179,6 +180,26 @@ def verify(
         raise typer.Exit(1)
 
 
+@app.command()
+def register(
+    folder: Annotated[
+        Path, typer.Argument(help="A bundle's folder, as a training keeps it that could not register it.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Take in a model that was trained and not registered, its gate's verdict with it.
+
+    Example: vane models register var/unregistered/20240315_120000
+    """
+    from signals.ml.versions import read_figures
+
+    version = _registry().register(folder.name, folder, read_figures(folder))
+    if as_json:
+        emit_json({"version_id": version.version_id, "path": str(version.path), "passed": version.passed})
+    else:
+        console.print(f"[bold]{version.version_id}[/bold] is registered; see: vane models show {version.version_id}")
+
+
 def _none_yet(registry: ModelRegistry) -> None:
     where = escape(f"{registry.root}/")
     console.print(f"No models yet in {where}. [bold]vane train[/bold] makes one.", soft_wrap=True)
@@ -212,14 +233,9 @@ def _registry() -> ModelRegistry:
     return open_registry(settings, log=EventLog(settings.events.path), mirror=mirror_of(settings))
 
 
-def _version(registry: ModelRegistry, version_id: str) -> ModelVersion:
-    registry.manifest(version_id)  # says what is wrong with a version that is unknown or damaged
-    return next(version for version in registry.list_versions() if version.version_id == version_id)
-
-
 def _row(registry: ModelRegistry, version: ModelVersion) -> dict[str, Any]:
-    shadow = registry.get_active(version.recipe, "shadow")
-    slots = {"active": version.is_active, "shadow": shadow is not None and shadow.version_id == version.version_id}
+    shadow = registry.in_force(version.recipe, "shadow")
+    slots = {"active": version.is_active, "shadow": shadow == version.version_id}
     return {
         "version_id": version.version_id,
         "recipe": version.recipe,

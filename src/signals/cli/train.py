@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import shlex
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,8 +33,9 @@ from signals.cli.models_mirror import mirror_of
 from signals.cli.own import require_honest
 from signals.cli.views import progress_bars, show_quality
 from signals.cli.views_training import show_plan, show_verdict, show_windows
-from signals.errors import BundleError, TooFewRows
+from signals.errors import RegistryError, TooFewRows, VaneError
 from signals.events.schema import Event, EventKind
+from signals.ml.versions import finite
 
 if TYPE_CHECKING:
     from signals.ml.artifact import ModelBundle
@@ -57,13 +58,13 @@ _STAGES = {
 
 @dataclass(frozen=True)
 class Trained:
-    """A judged model as registered, whether it is active now, which one was before, and the user's own features."""
+    """A judged model as registered, whether it is active now, the id of the one before, and the user's own features."""
 
     result: TrainingResult
     version: ModelVersion
     report: Path
     promoted: bool
-    previous: ModelVersion | None
+    previous: str | None
     own: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -83,7 +84,7 @@ class Trained:
             return "promoted: it is the active model"
         if self.previous is None:
             return "not promoted: no model is active yet"
-        return f"not promoted: {self.previous.version_id} stays active"
+        return f"not promoted: {self.previous} stays active"
 
 
 def train(
@@ -242,8 +243,9 @@ def train_and_register(
 
     with EventLog(inputs.settings.events.path) as log:
         registry = open_registry(inputs.settings, log=log, mirror=mirror_of(inputs.settings))
+        registry.pull()  # a store that does not answer now would not take the model later
         history = registry.history(recipe.name)
-        previous = registry.get_active(recipe.name)
+        previous = registry.in_force(recipe.name)
         try:
             own = require_honest(inputs, progress)
             trainer, data = _dataset(inputs, recipe, until)
@@ -260,7 +262,7 @@ def train_and_register(
             raise KeyboardInterrupt("nothing was registered") from None
         with tempfile.TemporaryDirectory() as folder:
             bundle = save_bundle(result.bundle, Path(folder) / result.bundle.version_id)
-            version = registry.register(result.bundle.version_id, bundle, _finite(result.evidence.figures))
+            version = _registered(registry, bundle, inputs.settings.events.path.parent, result.evidence.figures)
         log.append([_verdict(result, version)])
         report = version.path.with_name(f"{version.version_id}.report.html")
         with replacing(report) as temporary:
@@ -299,12 +301,27 @@ def _dataset(inputs: Inputs, recipe: Recipe, until: datetime) -> tuple[Trainer, 
     return trainer, trainer.dataset(recipe, inputs.provider, known, until)
 
 
-def _readable(registry: ModelRegistry, version: ModelVersion) -> ModelBundle | None:
+def _registered(registry: ModelRegistry, bundle: Path, keep: Path, figures: Mapping[str, float]) -> ModelVersion:
+    """Register a bundle's folder; where the store does not take it, keep it and say where."""
+    from signals.ml.versions import write_figures
+
+    try:
+        return registry.register(bundle.name, bundle, finite(figures))
+    except RegistryError as error:
+        kept = keep / "unregistered" / bundle.name
+        shutil.copytree(bundle, kept)
+        write_figures(kept, figures)
+        raise RegistryError(
+            f"{error}; the trained model is kept, and can be taken in later: vane models register {kept}"
+        ) from error
+
+
+def _readable(registry: ModelRegistry, version_id: str) -> ModelBundle | None:
     """Return the active version's bundle, None where it is damaged: a new model is then needed all the more."""
     try:
-        return registry.verify(version.version_id)
-    except BundleError as error:
-        structlog.get_logger(__name__).warning("training.active", not_compared=version.version_id, reason=str(error))
+        return registry.verify(version_id)
+    except VaneError as error:  # its folder may be gone as well
+        structlog.get_logger(__name__).warning("training.active", not_compared=version_id, reason=str(error))
         return None
 
 
@@ -317,10 +334,6 @@ def _verdict(result: TrainingResult, version: ModelVersion) -> Event:
             "recipe": version.recipe,
             "passed": result.verdict.passed,
             "sentences": list(result.verdict.sentences),
-            "figures": dict(_finite(result.verdict.figures)),
+            "figures": finite(result.verdict.figures),
         },
     )
-
-
-def _finite(figures: Mapping[str, float]) -> dict[str, float]:
-    return {name: value for name, value in figures.items() if math.isfinite(value)}

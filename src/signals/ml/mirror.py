@@ -48,38 +48,44 @@ class RedisMirror:
         self._log = structlog.get_logger(__name__)
 
     def follow(self, registry: ModelRegistry) -> bool:
-        """Copy after a change; where Redis does not answer say so in the log and go on: the next copy has it all."""
+        """Copy after a change, unless a later one was copied already.
+
+        Where Redis does not answer say so in the log and go on: the next copy has it all.
+        """
         try:
-            self.rebuild(registry)
+            self._copy(registry, newer=True)
         except RegistryError as error:
             self._log.warning("registry.not_mirrored", reason=str(error))
             return False
         return True
 
     def rebuild(self, registry: ModelRegistry) -> int:
-        """Copy every version and what is in force, all at once, and drop what is no longer there; return the versions.
+        """Copy every version and what is in force, all at once, whatever was there before; return the versions.
 
         Raises
         ------
         RegistryError
             If Redis cannot be reached, or refuses.
         """
+        return self._copy(registry, newer=False)
+
+    def _copy(self, registry: ModelRegistry, *, newer: bool) -> int:
         import redis
 
         try:
             while True:
                 with suppress(redis.WatchError), self._redis.pipeline() as pipe:
-                    return self._copied(registry, pipe)
+                    return self._copied(registry, pipe, newer=newer)
         except self._errors as error:
             raise RegistryError(f"Redis did not take the copy of the registry: {type(error).__name__}") from error
 
-    def _copied(self, registry: ModelRegistry, pipe: Any) -> int:
+    def _copied(self, registry: ModelRegistry, pipe: Any, *, newer: bool) -> int:
         pipe.watch(ACTIVE)
         held = pipe.hgetall(ACTIVE)
         # Read after the watch: what another copy changes from here on makes this one begin anew.
         versions, active = _versions(registry), _in_force(registry)
         numbers = [name for name in active if name.endswith(_NUMBER)]
-        if any(_number(held.get(name, "")) > int(active[name]) for name in numbers):
+        if newer and any(_number(held.get(name, "")) > int(active[name]) for name in numbers):
             return len(versions)  # a later change was copied already
         gone = [key for key in self._redis.scan_iter(f"{VERSION}*") if key not in {*versions, ACTIVE}]
         pipe.multi()

@@ -79,7 +79,7 @@ class ModelRegistry:
         bundle = load_bundle(source)
         if bundle.version_id != version_id:
             raise RegistryError(f"{source}: expected version {version_id!r}, was {bundle.version_id!r}")
-        self._pull()
+        self.pull()
         home = self._find(version_id) or self.root / bundle.recipe / version_id
         if home.exists() and manifest_sha256(home) != manifest_sha256(source):
             raise RegistryError(f"version {version_id}: expected the registered bytes, were others; use a new id")
@@ -92,8 +92,13 @@ class ModelRegistry:
         move_in(source, home)
         return self._version(home)
 
+    def in_force(self, recipe: str = "direction", slot: Slot = "active") -> str | None:
+        """Return the id of the version in force, None if there is none; its files are not read."""
+        newest = newest_of(self.history(recipe), slot)
+        return None if newest is None else newest.version_id
+
     def get_active(self, recipe: str = "direction", slot: Slot = "active") -> ModelVersion | None:
-        """Return the version in force, None if there is none."""
+        """Return the version in force, None if there is none; `BundleError` if it is damaged."""
         return self._in_force(newest_of(self.history(recipe), slot))
 
     def promote(
@@ -119,7 +124,7 @@ class ModelRegistry:
         EventLogError
             The version is in force, but its event could not be written.
         """
-        self._pull()
+        self.pull()
         home = self._home(version_id)
         if slot == "active" and not self._version(home).passed:
             raise RegistryError(
@@ -145,7 +150,7 @@ class ModelRegistry:
         RegistryError
             There is no earlier activation (of that version).
         """
-        self._pull()
+        self.pull()
         if version_id is not None:
             recipe = self._home(version_id).parent.name
         target = earlier(self.history(recipe), version_id)
@@ -207,11 +212,23 @@ class ModelRegistry:
         """
         if self.stale:
             try:
-                self._pull()
+                self.pull()
             except VaneError as error:
                 if not any(self.root.glob("*/*/")):
                     raise
                 structlog.get_logger(__name__).error("registry.not_refreshed", reason=str(error))
+
+    def pull(self) -> None:
+        """Bring the folder to what the store holds; a registry of files is the truth itself.
+
+        Raises
+        ------
+        RegistryError
+            If the store does not answer.
+        """
+        if self._store is not None:
+            self._looked = time.monotonic()
+            self._store.pull(self.root)
 
     def load(self, activation: Activation, recipe: str = "direction") -> ModelBundle | None:
         """Load the bundle that an activation put in force, None if it put nothing.
@@ -230,16 +247,17 @@ class ModelRegistry:
 
     def verify(self, version_id: str) -> ModelBundle:
         """Check every byte and the golden rows of a version and return it; raise `BundleError` if it is refused."""
-        return _bundle(self._home(version_id))
+        home = self._home(version_id)
+        read_figures(home)
+        return _bundle(home)
+
+    def version(self, version_id: str) -> ModelVersion:
+        """Return a version as it is registered; raise `BundleError` if its manifest is damaged."""
+        return self._version(self._home(version_id))
 
     def manifest(self, version_id: str) -> Manifest:
         """Return a version's manifest, without loading the model."""
         return _manifest(self._home(version_id))
-
-    def _pull(self) -> None:
-        if self._store is not None:
-            self._looked = time.monotonic()
-            self._store.pull(self.root)
 
     def _append(self, recipe: str, entry: Activation) -> bool:
         log = self.activations(recipe)
@@ -283,7 +301,7 @@ class ModelRegistry:
                     self._mirror.follow(self)
                 self._tell(home.parent.name, [*history, entry])
                 return True
-            self._pull()
+            self.pull()
 
     def _in_force(self, entry: Activation | None) -> ModelVersion | None:
         if entry is None or entry.version_id is None:
@@ -324,7 +342,7 @@ class ModelRegistry:
             home.name,
             home.parent.name,
             home,
-            read_figures(home),
+            _figures(home),
             manifest.created_at,
             newest is not None and newest.version_id == home.name,
             manifest.verdict.get("passed") is True,
@@ -333,6 +351,15 @@ class ModelRegistry:
 
 def _bundle(home: Path) -> ModelBundle:
     return load_bundle(home, recipe=home.parent.name)
+
+
+def _figures(home: Path) -> dict[str, float]:
+    # They are for people to read: a version without them is as good as before, and `verify` says what is wrong.
+    try:
+        return read_figures(home)
+    except BundleDamaged as error:
+        structlog.get_logger(__name__).warning("registry.no_figures", version=home.name, reason=str(error))
+        return {}
 
 
 def _manifest(home: Path) -> Manifest:

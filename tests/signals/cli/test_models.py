@@ -78,6 +78,20 @@ def test_list_says_what_it_could_not_read(registry: ModelRegistry) -> None:
     assert "vane models verify v1" in result.stderr
 
 
+def test_a_damaged_shadow_does_not_keep_from_listing(registry: ModelRegistry) -> None:
+    registry.promote("v2", slot="shadow")
+    (registry.root / "direction" / "v2" / "manifest.json").write_bytes(b"{")
+    result = CliRunner().invoke(app, ["list", "--json"])
+    assert [row["version_id"] for row in json.loads(result.stdout)] == ["v1", "weak"]
+
+
+def test_figures_that_cannot_be_read_are_left_out_and_told(registry: ModelRegistry) -> None:
+    (registry.root / "direction" / "v1.metrics.json").write_text('{"log_l')
+    assert "registry.no_figures" in run("show", "v1")
+    assert "is now active" in run("promote", "v1")
+    assert "v1.metrics.json" in parsed("verify", "v1", code=1)[0]["error"]
+
+
 def test_show(registry: ModelRegistry) -> None:
     registry.promote("v1", reason="first [of all]")
     text = run("show", "v1")

@@ -179,16 +179,42 @@ def test_an_active_model_that_predicts_something_else_is_not_compared(
     assert "Against the active version (it predicts another target): not enough evidence, 0 dates" in said
 
 
+@pytest.mark.parametrize("damaged", ["v1/model.ubj", "v1/manifest.json", "v1.metrics.json"])
 def test_a_damaged_active_model_does_not_keep_from_training(
-    noise_csv: Path, tmp_path: Path, make_bundle: Callable[..., ModelBundle]
+    noise_csv: Path, tmp_path: Path, make_bundle: Callable[..., ModelBundle], damaged: str
 ) -> None:
     registry = ModelRegistry("models")
     registry.register("v1", save_bundle(make_bundle("v1", passed=True), tmp_path / "v1"), {})
     registry.promote("v1")
-    Path("models/direction/v1/model.ubj").write_bytes(b"no model")
+    Path("models/direction", damaged).write_bytes(b"no model")
     result = invoke("train", "--data", noise_csv, "--stamped", "session", "--symbols", "2", "--until", "2016-08-01")
     assert result.exit_code == 0, result.output
     assert "not promoted: v1 stays active" in result.output
+
+
+def test_a_store_that_is_down_is_said_before_training(
+    noise_csv: Path, tmp_path: Path, make_bundle: Callable[..., ModelBundle], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ModelRegistry("models").register("v1", save_bundle(make_bundle("v1"), tmp_path / "v1"), {})
+    monkeypatch.setenv("SA_MODELS__STORE", "postgres")
+    monkeypatch.setenv("SA_POSTGRES__DSN", "postgresql://127.0.0.1:9/vane")
+    monkeypatch.setattr(Trainer, "run", lambda *_, **__: pytest.fail("it trained first"))
+    result = invoke("train", "--data", noise_csv, "--stamped", "session", "--symbols", "2", "--until", "2016-08-01")
+    assert isinstance(result.exception, RegistryError)
+
+
+def test_a_model_that_cannot_be_registered_is_kept(noise_csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise RegistryError("the store went down")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ModelRegistry, "register", refuse)
+        result = invoke("train", "--data", noise_csv, "--stamped", "session", "--symbols", "2", "--until", "2016-08-01")
+    said = str(result.exception)
+    assert said.startswith("the store went down; the trained model is kept")
+    assert invoke("models", "register", said.split()[-1]).exit_code == 0
+    (version,) = ModelRegistry("models").list_versions()
+    assert version.metrics["rows"] > 0
 
 
 def test_selection_counts_configurations_and_earlier_attempts(

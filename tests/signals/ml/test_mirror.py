@@ -63,8 +63,25 @@ def test_an_older_copy_does_not_follow_a_newer_one(
     late = registry.history()
     registry.promote("v2")
     monkeypatch.setattr(ModelRegistry, "history", lambda self, recipe="direction": late)
-    RedisMirror(redis_url).rebuild(registry)
+    RedisMirror(redis_url).follow(registry)
     assert client.hget(ACTIVE, "direction") == "v2"
+
+
+def test_a_rebuild_takes_the_place_of_another_registry_s_copy(
+    registry: ModelRegistry,
+    client: redis.Redis,
+    redis_url: str,
+    tmp_path: Path,
+    make_bundle: Callable[..., ModelBundle],
+) -> None:
+    registry.promote("v1")
+    registry.promote("v2")
+    fresh = ModelRegistry(tmp_path / "begun anew")
+    fresh.register("b1", save_bundle(make_bundle("b1", seed=5), tmp_path / "b1"), {})
+    fresh.promote("b1")
+    assert RedisMirror(redis_url).rebuild(fresh) == 1
+    assert client.hgetall(ACTIVE) == {"direction": "b1", "direction:activation": "1"}
+    assert sorted(client.keys("ml:models:*")) == [ACTIVE, "ml:models:b1"]
 
 
 def test_copies_at_the_same_time_end_with_the_truth(
