@@ -94,9 +94,7 @@ def show(version_id: Version, as_json: AsJson = False) -> None:
     train, target = manifest.train, manifest.target
     console.print(f"[bold]{version_id}[/bold] ({version.recipe}), made {version.created_at:%Y-%m-%d %H:%M} UTC")
     console.print(f"  trained on   {train.start:%Y-%m-%d} to {train.end:%Y-%m-%d}, {len(manifest.features)} features")
-    console.print(
-        f"  predicts     {target.horizon} sessions ahead; UP above {target.up:+.2%}, DOWN below {target.down:+.2%}"
-    )
+    console.print(f"  predicts     {target.in_words()}")
     console.print(f"  windows      {len(manifest.windows)} walk-forward")
     _show_figures(version.metrics)
     console.print(f"  gate         {'passed' if version.passed else 'refused'}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -60,8 +61,10 @@ def show_windows(windows: Sequence[WindowResult]) -> None:
 def show_verdict(verdict: Verdict, figures: Mapping[str, float], threshold: float) -> None:
     """Print calibration before and after, the gate's verdict in sentences, and how often the model would speak."""
     before, after = figures["log_loss_raw"], figures["log_loss"]
-    tell(f"log loss {before:.4f} before calibration, {after:.4f} after")
-    tell(f"calibration error {figures['ece_raw']:.1%} before, {figures['ece']:.1%} after")
+    judged = not math.isnan(after)
+    if judged:
+        tell(f"log loss {before:.4f} before calibration, {after:.4f} after")
+        tell(f"calibration error {figures['ece_raw']:.1%} before, {figures['ece']:.1%} after")
     color = "green" if verdict.passed else "yellow"
     first, *rest = verdict.sentences
     tell(f"[bold {color}]{escape(first)}[/]")
@@ -69,4 +72,5 @@ def show_verdict(verdict: Verdict, figures: Mapping[str, float], threshold: floa
         tell(escape(sentence), bullet=True)
     coverage = figures["coverage"]
     hardly = ": it will hardly ever speak" if coverage < _HARDLY else ""
-    tell(f"UP or DOWN with confidence above {threshold:g} in {coverage:.1%} of out-of-sample rows{hardly}")
+    if judged:
+        tell(f"UP or DOWN with confidence above {threshold:g} in {coverage:.1%} of out-of-sample rows{hardly}")

@@ -64,6 +64,15 @@ class TargetEntry(_Part):
     unit: Literal["fraction", "volatility"] = "fraction"
     prices: Literal["close_close", "open_open"] = "close_close"
 
+    def in_words(self) -> str:
+        """Return what UP and DOWN mean, with the unit and the prices."""
+        if self.unit == "volatility":
+            above, below, unit = f"{self.up:+g}", f"{self.down:+g}", " standard deviations of the symbol's own moves"
+        else:
+            above, below, unit = f"{self.up:+.2%}", f"{self.down:+.2%}", ""
+        between = "the close" if self.prices == "close_close" else "the next open"
+        return f"{self.horizon} sessions ahead, from {between}: UP above {above}, DOWN below {below}{unit}"
+
 
 class TrainRange(_Part):
     """Closes of the first and last training row, and of the last bar that any of their labels needed."""
@@ -76,9 +85,9 @@ class TrainRange(_Part):
 class DataOrigin(_Part):
     """What the rows were made of.
 
-    `sectors` says ``current-only`` where a sector map of today was used for the past, ``as-of`` where memberships
-    carried their own times, ``none`` where there was no map. `references` names the market, volatility and sector
-    series that the features saw: without them the model abstains.
+    `sectors` says ``current-only`` where a sector map of one day was used for all of the past, ``as-of`` where
+    memberships carried their own times, ``none`` where there was no map. `references` names the market, volatility and
+    sector series that the features saw: without them the model abstains.
     """
 
     fingerprint: str

@@ -78,7 +78,10 @@ def _caveats(bundle: ModelBundle) -> list[str]:
         "survivorship-biased: those that failed are missing."
     )
     if data.sectors == "current-only":
-        figures.append("Sectors are today's, used for the past: what was known then may have been another sector.")
+        figures.append(
+            "Sectors come from a map of one day, used for all of the past: unless it was made before, what was known "
+            "then may have been another sector."
+        )
     if data.sectors == "none":
         figures.append("No sectors were given: features relative to a sector are empty.")
     if not data.references:
@@ -100,7 +103,7 @@ def _splits(windows: Sequence[WindowResult]) -> Markup:
     years = range(datetime.fromtimestamp(low, UTC).year, datetime.fromtimestamp(high, UTC).year + 2)
     ticks = [(datetime(year, 1, 1, tzinfo=UTC).timestamp(), str(year)) for year in years]
     note = "Each model is fitted on the blue rows and judged on the green ones, which it never saw; rows whose label "
-    note += "reaches into the test, and the sessions after it, are left out."
+    note += "reaches into the test, and the sessions just before it, are left out."
     return html.section(
         "How the windows are cut",
         svg.timeline(rows, ticks, label="training, gap and test of each walk-forward window", keys=_SPLIT_KEYS),
@@ -230,7 +233,7 @@ def _origin(bundle: ModelBundle) -> Markup:
         ("recipe", f"{manifest.recipe} ({manifest.recipe_sha256[:12]})"),
         ("training rows", f"{manifest.train.start:%Y-%m-%d} to {manifest.train.end:%Y-%m-%d}"),
         ("last label known", f"{manifest.train.last_label_end:%Y-%m-%d}"),
-        ("label", f"{target.horizon} sessions ahead, UP above {target.up:+.2%}, DOWN below {target.down:+.2%}"),
+        ("label", target.in_words()),
         ("symbols", f"{len(data.symbols)}: {', '.join(data.symbols[:8])}{' ...' if len(data.symbols) > 8 else ''}"),
         ("reference series", ", ".join(data.references) or "none"),
         ("prices adjusted for", data.adjusted),

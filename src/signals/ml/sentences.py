@@ -110,6 +110,8 @@ def _deflated(figures: Mapping[str, float]) -> str:
 
 
 def _unknown(name: str, figures: Mapping[str, float]) -> str:
+    if figures.get("windows") == 0:
+        return "no window was judged"
     if name.endswith("_lower") and not math.isnan(figures.get(name.removesuffix("_lower"), math.nan)):
         return "there are too few dates for a bound"
     if name.startswith("skill_volatility"):

@@ -358,8 +358,11 @@ def _origin(
     provider: DataProvider, columns: Sequence[BarColumns], fingerprint: str, named: DataSettings, until: datetime
 ) -> DataOrigin:
     members = (member for bars in columns for member in provider.facts(Membership, bars.symbol))
-    mapped = any(member.group.startswith(SECTOR_GROUP) for member in members)
-    sectors: Literal["as-of", "none"] = "as-of" if mapped else "none"
+    since = [to_micros(member.since) for member in members if member.group.startswith(SECTOR_GROUP)]
+    sectors: Literal["current-only", "as-of", "none"] = "as-of" if since else "none"
+    # Companies that are all in one sector from the same instant on, before the first bar, come from a map of one day.
+    if len(since) > 1 and len(set(since)) == 1 and since[0] <= min(int(bars.time[0]) for bars in columns):
+        sectors = "current-only"
     wanted = {named.market, named.volatility, *named.sector_etfs.values()}
     return DataOrigin(
         fingerprint=fingerprint,

@@ -160,6 +160,12 @@ def test_rule_may_name_its_own_baseline() -> None:
     assert "Skill over what everybody knows" in Gate((rule,)).judge(evidence()).sentences[1]
 
 
+def test_no_judged_window_is_the_reason_for_every_figure_that_is_missing() -> None:
+    verdict = Gate(RULES).judge(Evidence.of({"windows": 0.0}, range(0), NO_MOVES, NO_MOVES))
+    assert not verdict.passed
+    assert all("no window was judged" in sentence for sentence in verdict.sentences if "refused" in sentence)
+
+
 def test_missing_volatility_is_refused_and_named() -> None:
     losses = {"model": np.ones(300), "frequencies": np.full(300, 1.1), "volatility": np.full(300, math.nan)}
     verdict = Gate(RULES).judge(Evidence.of({"ece": 0.0}, DATES, losses, losses))

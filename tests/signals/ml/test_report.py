@@ -9,6 +9,7 @@ from tests.strategy.test_html import parsed
 from signals.ml.artifact import ModelBundle
 from signals.ml.dataset import Dataset
 from signals.ml.gate import Gate, Verdict
+from signals.ml.manifest import TargetEntry
 from signals.ml.recipe import Recipe
 from signals.ml.report import training_report
 from signals.ml.splits import WalkForward
@@ -62,8 +63,17 @@ def test_a_model_without_a_judged_window_has_a_page(planted_bundle: ModelBundle)
     assert "Refused: nothing could be judged." in parsed(page).texts
 
 
+def test_the_label_is_told_with_its_unit_and_prices(
+    planted_bundle: ModelBundle, windows: list[WindowResult], verdict: Verdict
+) -> None:
+    target = TargetEntry(horizon=3, up=0.5, down=-0.25, unit="volatility", prices="open_open")
+    bundle = replace(planted_bundle, manifest=planted_bundle.manifest.model_copy(update={"target": target}))
+    said = "3 sessions ahead, from the next open: UP above +0.5, DOWN below -0.25 standard deviations"
+    assert said in " ".join(parsed(training_report(bundle, windows, verdict)).texts)
+
+
 @pytest.mark.parametrize(
-    ("sectors", "said"), [("current-only", "Sectors are today's"), ("none", "No sectors were given")]
+    ("sectors", "said"), [("current-only", "Sectors come from a map of one day"), ("none", "No sectors were given")]
 )
 def test_what_the_data_cannot_say_is_said(
     planted_bundle: ModelBundle, windows: list[WindowResult], verdict: Verdict, sectors: str, said: str

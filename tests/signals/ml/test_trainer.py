@@ -369,6 +369,15 @@ def test_origin_follows_the_provider(trainer: Trainer, small: Recipe) -> None:
         assert (origin.adjusted, origin.sectors) == ("none", "as-of")
 
 
+def test_a_map_of_one_day_used_for_the_past_is_named(trainer: Trainer, small: Recipe) -> None:
+    made = from_micros(int(COLUMNS[0].time[0])), from_micros(int(COLUMNS[0].time[50]))
+    for since, told in zip(made, ("current-only", "as-of"), strict=True):
+        members = [Membership(name, since, "sector:Tech", since) for name in SYMBOLS]
+        provider = InMemoryProvider(COLUMNS, members)
+        rows = trainer.dataset(small, provider, SYMBOLS, END)
+        assert trainer.fit(small, rows, END).manifest.data.sectors == told
+
+
 def test_short_history_has_no_window(trainer: Trainer, small: Recipe) -> None:
     until = from_micros(int(COLUMNS[0].time[200]))
     data = trainer.dataset(small, PROVIDER, SYMBOLS, until)
