@@ -29,7 +29,7 @@ app.command("as-of")(as_of)
 app.command()(reproduce)
 app.command()(mirror)
 
-_COUNTS = ("rows", "dates", "windows", "windows_skipped")
+_COUNTS = ("rows", "dates", "windows", "windows_skipped", "trade_dates", "configurations", "attempts")
 _SHARES = ("accuracy", "coverage")
 _LISTED = 5
 """Names after which a list of features is folded."""
@@ -51,7 +51,11 @@ def list_versions(as_json: AsJson = False) -> None:
     listed = {version.version_id for version in versions}
     for home in registry.versions_on_disk():
         if home.name not in listed:
-            errors.print(f"{home.name} cannot be read and is not listed; what is wrong: vane models verify {home.name}")
+            active = ", though it is the active version," if registry.in_force(home.parent.name) == home.name else ""
+            errors.print(
+                f"{home.name} cannot be read and{active} is not listed; what is wrong: vane models verify {home.name}",
+                soft_wrap=True,
+            )
     if as_json:
         emit_json([_row(registry, version) for version in versions])
         return
@@ -151,7 +155,7 @@ def verify(
     version_id: Annotated[str | None, typer.Argument(metavar="VERSION", help="Without it, every version.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check every byte of a version and the probabilities that it must give; exit 1 if one is refused.
+    """Check every byte of a version, the probabilities that it must give, and the history; exit 1 if one is refused.
 
     Example: vane models verify
     """
@@ -164,6 +168,12 @@ def verify(
             found[name] = None
         except BundleError as error:
             found[name] = str(error)
+    if version_id is None:
+        for recipe in sorted({home.parent.name for home in registry.versions_on_disk()}):
+            try:
+                registry.history(recipe)
+            except RegistryError as error:
+                found[f"history of {recipe}"] = str(error)
     if as_json:
         emit_json([{"version_id": name, "sound": said is None, "error": said} for name, said in found.items()])
     else:
@@ -207,7 +217,7 @@ def _show_figures(figures: Mapping[str, float]) -> None:
     """Print figures by name: counts as integers, skills and shares per cent, anything else with four digits."""
     width = max(map(len, figures), default=0)
     for name, value in sorted(figures.items()):
-        if name in _COUNTS:
+        if name in _COUNTS or name.startswith("windows_positive"):
             text = f"{value:,.0f} "
         elif name.startswith("skill_"):
             text = f"{value:+.2%}"

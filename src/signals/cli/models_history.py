@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,7 +12,7 @@ from signals.cli.common import AsJson, console, emit_json
 from signals.cli.inputs import parse_time
 
 if TYPE_CHECKING:
-    from signals.ml.activations import Activation
+    from signals.ml.activations import Activation, Slot
     from signals.ml.registry import ModelRegistry
 
 __all__ = ["as_of", "history"]
@@ -53,26 +53,32 @@ def history(recipe: Recipe = "direction", as_json: AsJson = False) -> None:
 def as_of(
     time: Annotated[str, typer.Argument(metavar="TIME", help="A date, which is 00:00 UTC, or a time with zone.")],
     recipe: Recipe = "direction",
+    shadow: Annotated[bool, typer.Option("--shadow", help="Ask for the slot beside the active one.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say which version was active at a time, since when, who put it there and why. Exit 1 if none was.
+    """Say which version was active (or in shadow) at a time, since when, who put it there and why. Exit 1 if none was.
 
     Example: vane models as-of 2024-03-15T21:00Z
     """
     at = parse_time(time, "TIME")
     if at is None:
         raise typer.BadParameter("expected a time", param_hint="TIME")
-    entry = _in_force(_registry().history(recipe), at)
+    now = datetime.now(UTC)
+    if at > now:
+        raise typer.BadParameter(f"expected a time that has passed, it is {now:%Y-%m-%d %H:%M} UTC", param_hint="TIME")
+    slot: Slot = "shadow" if shadow else "active"
+    how = "in shadow" if shadow else "active"
+    entry = _in_force(_registry().history(recipe), at, slot)
     version = None if entry is None else entry.version_id
     if as_json:
-        document: dict[str, Any] = {"at": at.isoformat(), "recipe": recipe, "version_id": version}
+        document: dict[str, Any] = {"at": at.isoformat(), "recipe": recipe, "slot": slot, "version_id": version}
         emit_json(document | {"activation": None if entry is None else entry.to_json()})
     elif entry is None or version is None:
         emptied = "" if entry is None else f": {entry.actor or 'somebody'} took {entry.previous} out of force"
-        console.print(f"No version of {recipe} was active at {at:%Y-%m-%d %H:%M} UTC{emptied}.", markup=False)
+        console.print(f"No version of {recipe} was {how} at {at:%Y-%m-%d %H:%M} UTC{emptied}.", markup=False)
     else:
         who, why = entry.actor or "somebody who did not say", entry.reason or "no reason was given"
-        console.print(f"{version} was active at {at:%Y-%m-%d %H:%M} UTC", markup=False)
+        console.print(f"{version} was {how} at {at:%Y-%m-%d %H:%M} UTC", markup=False)
         console.print(f"  since {entry.at:%Y-%m-%d %H:%M:%S} UTC, put there by {who}: {why}", markup=False)
         if entry.previous is not None:
             console.print(f"  in place of {entry.previous}", markup=False)
@@ -82,10 +88,10 @@ def as_of(
         raise typer.Exit(1)
 
 
-def _in_force(entries: list[Activation], at: datetime) -> Activation | None:
+def _in_force(entries: list[Activation], at: datetime, slot: Slot) -> Activation | None:
     from signals.ml.activations import newest_of
 
-    return newest_of([entry for entry in entries if entry.at <= at], "active")
+    return newest_of([entry for entry in entries if entry.at <= at], slot)
 
 
 def _registry() -> ModelRegistry:

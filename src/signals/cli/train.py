@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import tempfile
@@ -33,11 +34,12 @@ from signals.cli.models_mirror import mirror_of
 from signals.cli.own import require_honest
 from signals.cli.views import progress_bars, show_quality
 from signals.cli.views_training import show_plan, show_verdict, show_windows
-from signals.errors import RegistryError, TooFewRows, VaneError
+from signals.errors import ConfigError, RegistryError, TooFewRows, VaneError
 from signals.events.schema import Event, EventKind
 from signals.ml.versions import finite
 
 if TYPE_CHECKING:
+    from signals.config import Settings
     from signals.ml.artifact import ModelBundle
     from signals.ml.dataset import Dataset
     from signals.ml.recipe import Recipe
@@ -82,9 +84,9 @@ class Trained:
         """Return in words which model is active now."""
         if self.promoted:
             return "promoted: it is the active model"
-        if self.previous is None:
-            return "not promoted: no model is active yet"
-        return f"not promoted: {self.previous} stays active"
+        refused = "" if self.result.verdict.passed else "the gate refused it; "
+        stays = "no model is active yet" if self.previous is None else f"{self.previous} stays active"
+        return f"not promoted: {refused}{stays}"
 
 
 def train(
@@ -123,6 +125,7 @@ def train(
 
     Example: vane train --data bars.csv --stamped session
     """
+    from signals.config import load_settings
     from signals.recipes.direction import CONFIGURATIONS, recipe, search_space
 
     if seconds is not None and not trials:
@@ -131,6 +134,7 @@ def train(
         )
     asked, choice = parse_time(until, "--until"), chosen_symbols(symbols)
     source = Source(data, stamped, calendar, market, tz)
+    require_ready(load_settings())
     inputs = read_inputs(source, choice)
     if jobs or dask:
         training = inputs.settings.training.model_copy(update={"jobs": jobs, "dask": dask})
@@ -170,6 +174,30 @@ def train(
     same = "" if symbols is None else f" --symbols {shlex.quote(symbols)}"
     command = f"{source.command('backtest')}{same} --model {version}"
     console.print(f"  then: {command} (replays it{replayed}{later})", markup=False, soft_wrap=True)
+
+
+def require_ready(settings: Settings) -> None:
+    """Refuse, before anything is computed, what would refuse the model when it is there.
+
+    Raises
+    ------
+    ConfigError
+        There is no such device, or no model can be written to ``models.dir``.
+    RegistryError
+        The registry's store does not answer.
+    """
+    from signals.ml.device import require_device
+    from signals.ml.opening import open_registry
+
+    require_device(settings.training.device)
+    folder = settings.models.dir.absolute()
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise ConfigError(
+            f"models.dir: expected a folder that models can be written to, was {folder}, and {there} cannot be; make "
+            "it writable, or name another one: SA_MODELS__DIR=..."
+        )
+    open_registry(settings).pull()
 
 
 def require_history(inputs: Inputs, recipe: Recipe, until: datetime, *, replay_months: int = 0) -> None:
@@ -241,9 +269,9 @@ def train_and_register(
     from signals.ml.opening import open_registry
     from signals.ml.report import training_report
 
+    require_ready(inputs.settings)
     with EventLog(inputs.settings.events.path) as log:
         registry = open_registry(inputs.settings, log=log, mirror=mirror_of(inputs.settings))
-        registry.pull()  # a store that does not answer now would not take the model later
         history = registry.history(recipe.name)
         previous = registry.in_force(recipe.name)
         try:
@@ -259,7 +287,10 @@ def train_and_register(
                 attempts=registry.attempts(recipe.name),
             )
         except KeyboardInterrupt:
-            raise KeyboardInterrupt("nothing was registered") from None
+            kept = (
+                "; the trials that are finished are kept: the same command goes on from them" if recipe.search else ""
+            )
+            raise KeyboardInterrupt(f"nothing was registered{kept}") from None
         with tempfile.TemporaryDirectory() as folder:
             bundle = save_bundle(result.bundle, Path(folder) / result.bundle.version_id)
             version = _registered(registry, bundle, inputs.settings.events.path.parent, result.evidence.figures)
@@ -307,7 +338,7 @@ def _registered(registry: ModelRegistry, bundle: Path, keep: Path, figures: Mapp
 
     try:
         return registry.register(bundle.name, bundle, finite(figures))
-    except RegistryError as error:
+    except (RegistryError, OSError) as error:  # the folder's disk may be full, and another one not
         kept = keep / "unregistered" / bundle.name
         shutil.copytree(bundle, kept)
         write_figures(kept, figures)

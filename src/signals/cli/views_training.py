@@ -28,8 +28,9 @@ def show_plan(recipe: Recipe) -> None:
     growing = " and all before" if split.expanding else ""
     tell(
         f"windows: train {split.train_months} months{growing}, test {split.test_months}, step {split.step_months}; "
-        f"labels look {recipe.target.horizon} sessions ahead and are purged"
+        "purged by each label's own end"
     )
+    tell(f"labels: {recipe.target.in_words()}")
 
 
 def show_windows(windows: Sequence[WindowResult]) -> None:
@@ -55,6 +56,14 @@ def show_windows(windows: Sequence[WindowResult]) -> None:
             f"{window['ece']:.3f}",
         )
     console.print(table)
+    judged = [window for window in windows if not window["skipped"]]
+    if judged:
+        rows = sum(window["rows"] for window in judged)
+        shares = {
+            name: sum(window["rows"] * window["class_distribution"][name] for window in judged) / rows
+            for name in judged[0]["class_distribution"]
+        }
+        tell(f"classes out of sample: {', '.join(f'{name} {share:.0%}' for name, share in shares.items())}")
     tell("[dim]log loss out of sample; ✓ beats both baselines; skill is over the volatility table[/]")
 
 

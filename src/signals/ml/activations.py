@@ -2,11 +2,13 @@
 
 Each record is written to a temporary file, fsynced, and hard-linked under the next number. A link fails where the name
 exists, so two writers never share a number, no number is missing, and pointer and history are one step: kill -9 at any
-moment leaves the log as it was before or after.
+moment leaves the log as it was before or after. A record holds its own hash and that of the one before it: what is
+damaged or edited later is refused.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -14,6 +16,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -50,6 +53,8 @@ class Activation:
         Which bytes were meant by `version_id`.
     restores
         For a rollback: the number of the activation that it goes back to. Rolling back again goes on from there.
+    before
+        `sha256` of the record before this one; empty for the first.
     """
 
     number: int
@@ -62,6 +67,12 @@ class Activation:
     verdict: Mapping[str, Any]
     manifest_sha256: str
     restores: int | None = None
+    before: str = ""
+
+    @property
+    def sha256(self) -> str:
+        """Hash (hex) of all that the record says, the hash of the one before it included."""
+        return hashlib.sha256(canonical_json(self._fields()).encode()).hexdigest()
 
     @property
     def origin(self) -> int:
@@ -69,7 +80,10 @@ class Activation:
         return self.number if self.restores is None else self.restores
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON values."""
+        """Return the fields as JSON values, and their hash."""
+        return {**self._fields(), "sha256": self.sha256}
+
+    def _fields(self) -> dict[str, Any]:
         return {**asdict(self), "at": self.at.isoformat(), "verdict": dict(self.verdict)}
 
     @classmethod
@@ -82,7 +96,10 @@ class Activation:
             If it cannot be what `to_json` wrote: a slot that nobody asks for would pass unseen, and the version before
             it would be in force again.
         """
+        told = fields.pop("sha256")
         made = cls(**{**fields, "at": datetime.fromisoformat(fields["at"])})
+        if made.sha256 != told:
+            raise ValueError("expected what its sha256 says, was changed since it was written")
         if made.slot not in get_args(Slot):
             raise ValueError(f"expected a slot of {', '.join(get_args(Slot))}, was {made.slot!r}")
         if made.at.tzinfo is None:
@@ -117,7 +134,14 @@ class ActivationLog:
             If a record is missing or damaged.
         """
         last = self.newest() if until is None else until
-        return [self._read(number) for number in range(1, last + 1)]
+        found = [self._read(number) for number in range(1, last + 1)]
+        for one, following in pairwise(found):
+            if following.before != one.sha256:
+                raise RegistryError(
+                    f"{self.path(one.number)}: expected the activation that number {following.number} follows, was "
+                    "another; restore it"
+                )
+        return found
 
     def append(self, activation: Activation) -> bool:
         """Make a record durable; return False, with nothing changed, where its number is taken."""

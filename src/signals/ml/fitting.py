@@ -14,7 +14,7 @@ from signals.data.records import F8, I8
 from signals.errors import OneClass, TooFewRows, TrainingError
 from signals.events.schema import F4
 from signals.ml.calibration import ConfidenceCalibrator
-from signals.ml.dataset import Dataset
+from signals.ml.dataset import CLASSES, Dataset
 from signals.ml.estimators import Estimator, make
 from signals.ml.recipe import Recipe
 from signals.ml.splits import Split, TimeOrderedFolds
@@ -159,8 +159,8 @@ def require_trainable(recipe: Recipe, data: Dataset) -> None:
         )
     if len(np.unique(data.y)) == 1:
         raise OneClass(
-            f"recipe {recipe.name!r}: expected two classes or more, were {len(data)} rows of class {int(data.y[0])}; "
-            f"look at the thresholds, or give more history"
+            f"recipe {recipe.name!r}: expected two classes or more, but all {len(data):,} rows are "
+            f"{CLASSES[int(data.y[0])]}; look at the thresholds, or give more history"
         )
     require_finite(data)
 

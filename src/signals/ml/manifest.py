@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from signals.errors import BundleDamaged, BundleUnknown
 from signals.ml.drift import Reference
-from signals.ml.recipe import EstimatorSpec
+from signals.ml.recipe import EstimatorSpec, TargetSpec
 from strategy.signal import canonical_json
 
 __all__ = [
@@ -66,12 +66,7 @@ class TargetEntry(_Part):
 
     def in_words(self) -> str:
         """Return what UP and DOWN mean, with the unit and the prices."""
-        if self.unit == "volatility":
-            above, below, unit = f"{self.up:+g}", f"{self.down:+g}", " standard deviations of the symbol's own moves"
-        else:
-            above, below, unit = f"{self.up:+.2%}", f"{self.down:+.2%}", ""
-        between = "the close" if self.prices == "close_close" else "the next open"
-        return f"{self.horizon} sessions ahead, from {between}: UP above {above}, DOWN below {below}{unit}"
+        return TargetSpec.model_validate(self.model_dump()).in_words()
 
 
 class TrainRange(_Part):

@@ -62,6 +62,15 @@ class TargetSpec(_Spec):
             raise ValueError(f"expected down <= 0 <= up, was {self.down} and {self.up}")
         return self
 
+    def in_words(self) -> str:
+        """Return what UP and DOWN mean, with the unit and the prices."""
+        if self.unit == "volatility":
+            above, below, unit = f"{self.up:+g}", f"{self.down:+g}", " standard deviations of the symbol's own moves"
+        else:
+            above, below, unit = f"{self.up:+.2%}", f"{self.down:+.2%}", ""
+        between = "the close" if self.prices == "close_close" else "the next open"
+        return f"{self.horizon} sessions ahead, from {between}: UP above {above}, DOWN below {below}{unit}"
+
 
 class SplitSpec(_Spec):
     """Walk-forward windows in calendar months; the embargo counts sessions (None: the target's horizon).

@@ -23,7 +23,16 @@ from signals.ml.artifact import MANIFEST, Manifest, ModelBundle, load_bundle, ma
 from signals.ml.durable import move_in
 from signals.ml.manifest import RESTORE
 from signals.ml.stores import Mirror, Store
-from signals.ml.versions import ACTIVATIONS, RECIPE, VERSION, ModelVersion, finite, read_figures, write_figures
+from signals.ml.versions import (
+    ACTIVATIONS,
+    RECIPE,
+    VERSION,
+    ModelVersion,
+    figures_file,
+    finite,
+    read_figures,
+    write_figures,
+)
 
 if TYPE_CHECKING:
     from signals.events.log import EventLog
@@ -89,7 +98,11 @@ class ModelRegistry:
             return self._version(home)
         home.parent.mkdir(parents=True, exist_ok=True)
         write_figures(home, metrics)
-        move_in(source, home)
+        try:
+            move_in(source, home)
+        except BaseException:
+            figures_file(home).unlink(missing_ok=True)
+            raise
         return self._version(home)
 
     def in_force(self, recipe: str = "direction", slot: Slot = "active") -> str | None:
@@ -294,6 +307,7 @@ class ModelRegistry:
                 manifest.verdict,
                 manifest_sha256(home),
                 restores,
+                history[-1].sha256 if history else "",
             )
             # Taken in the meantime: with `expected` the next round says so, without it the next number is tried.
             if self._append(home.parent.name, entry):

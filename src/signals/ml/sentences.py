@@ -37,7 +37,8 @@ def summary(holds: Sequence[bool], figures: Mapping[str, float]) -> str:
         return f"Refused: there is no condition to judge on {what}."
     if all(holds):
         return f"Passed: all {len(holds)} conditions hold on {what}."
-    return f"Refused: {len(holds) - sum(holds)} of {len(holds)} conditions fail on {what}."
+    failing = len(holds) - sum(holds)
+    return f"Refused: {failing} of {len(holds)} conditions {'fails' if failing == 1 else 'fail'} on {what}."
 
 
 def rule_sentence(rule: GateRule, figures: Mapping[str, float], held: bool) -> str:
@@ -79,7 +80,10 @@ def _earned(figures: Mapping[str, float]) -> str:
     trades = f"{figures['trade_dates']:,.0f} dates with a signal"
     undefined = math.isnan(figures["sharpe"])
     value = f"undefined, {trades}, {MIN_TRADE_DATES} needed" if undefined else f"{figures['sharpe']:.2f}, {trades}"
-    return f"Reported, not judged: Sharpe ratio of the signals after costs, a year: {value}."
+    return (
+        "Reported, not judged: Sharpe ratio a year of the signals, entered at the close they were decided on, after "
+        f"costs: {value}."
+    )
 
 
 def _overfitting(figures: Mapping[str, float]) -> str:

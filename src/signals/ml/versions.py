@@ -14,7 +14,16 @@ from signals.data.atomic import replacing
 from signals.errors import BundleDamaged
 from strategy.signal import canonical_json
 
-__all__ = ["ACTIVATIONS", "RECIPE", "VERSION", "ModelVersion", "finite", "read_figures", "write_figures"]
+__all__ = [
+    "ACTIVATIONS",
+    "RECIPE",
+    "VERSION",
+    "ModelVersion",
+    "figures_file",
+    "finite",
+    "read_figures",
+    "write_figures",
+]
 
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 RECIPE = re.compile(r"[a-z][a-z0-9-]{0,63}")
@@ -52,7 +61,7 @@ def finite(figures: Mapping[str, float]) -> dict[str, float]:
 
 def write_figures(home: Path, figures: Mapping[str, float]) -> None:
     """Keep a version's figures; those that are not finite are left out."""
-    with replacing(_beside(home)) as path:
+    with replacing(figures_file(home)) as path:
         path.write_text(canonical_json(finite(figures)) + "\n")
 
 
@@ -64,7 +73,7 @@ def read_figures(home: Path) -> dict[str, float]:
     BundleDamaged
         If the file does not hold figures.
     """
-    path = _beside(home)
+    path = figures_file(home)
     try:
         return {name: float(value) for name, value in json.loads(path.read_bytes()).items()}
     except FileNotFoundError:
@@ -73,5 +82,6 @@ def read_figures(home: Path) -> dict[str, float]:
         raise BundleDamaged(f"{path}: expected figures, was not readable: {error}; restore or delete it") from None
 
 
-def _beside(home: Path) -> Path:
+def figures_file(home: Path) -> Path:
+    """Return where a version's figures lie: beside its folder."""
     return home.with_name(f"{home.name}.metrics.json")

@@ -173,6 +173,21 @@ def test_verify(registry: ModelRegistry) -> None:
     assert "sound" in run("verify", "v1")
 
 
+def test_verify_reads_the_history_too(registry: ModelRegistry) -> None:
+    registry.promote("v1")
+    path = registry.activations().path(1)
+    path.write_bytes(path.read_bytes().replace(b'"version_id":"v1"', b'"version_id":"v2"'))
+    rows = parsed("verify", code=1)
+    assert [(row["version_id"], row["sound"]) for row in rows][-1] == ("history of direction", False)
+    assert "changed since it was written" in rows[-1]["error"]
+
+
+def test_an_active_version_that_cannot_be_read_is_told(registry: ModelRegistry) -> None:
+    registry.promote("v1")
+    (registry.root / "direction" / "v1" / "manifest.json").unlink()
+    assert "though it is the active version" in CliRunner().invoke(app, ["list"]).stderr
+
+
 def test_usage_errors_exit_with_2(registry: ModelRegistry) -> None:
     run("promote", code=2)
     run("list", "--nonsense", code=2)

@@ -57,13 +57,24 @@ def test_history_of_nothing_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_as_of_names_the_version_who_and_why(registry: ModelRegistry) -> None:
-    said = run("as-of", FAR_AHEAD)
-    assert "v2 was active at 2999-01-01 00:00 UTC" in said
+    now = datetime.now(UTC).isoformat()
+    said = run("as-of", now)
+    assert f"v2 was active at {now[:10]}" in said
     assert "put there by ben: newer" in said
     assert "in place of v1" in said
     assert "its gate said then: " in said
     first = registry.history()[0].at.isoformat()
     assert parsed("as-of", first)["version_id"] == "v1"
+
+
+def test_the_shadow_s_slot_can_be_asked_for(registry: ModelRegistry) -> None:
+    assert "was in shadow at" in run("as-of", datetime.now(UTC).isoformat(), "--shadow", code=1)
+    registry.promote("v1", slot="shadow")
+    assert "v1 was in shadow at" in run("as-of", datetime.now(UTC).isoformat(), "--shadow")
+
+
+def test_nobody_knows_the_future(registry: ModelRegistry) -> None:
+    assert "a time that has passed" in run("as-of", FAR_AHEAD, code=2)
 
 
 def test_before_the_first_there_was_none(registry: ModelRegistry) -> None:

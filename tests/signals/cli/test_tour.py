@@ -234,7 +234,7 @@ def test_noise_is_refused_and_replays_in_shadow(
     assert result.exit_code == 0, result.output
     for said in (
         "Refused",
-        "registered, not promoted: no model is active yet",
+        "registered, not promoted: the gate refused it; no model is active yet",
         "runs in shadow",
         "Latest decision",
         "vane models show",

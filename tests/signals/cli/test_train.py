@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from signals.cli.app import app
 from signals.cli.views_training import show_plan
-from signals.errors import FeatureError, RegistryError, TooFewRows
+from signals.errors import ConfigError, FeatureError, RegistryError, TooFewRows
 from signals.events.log import EventLog
 from signals.events.schema import EventKind
 from signals.features.feature import Feature
@@ -47,10 +47,12 @@ def test_a_refused_training_says_what_stays_and_what_to_type(noise_csv: Path, tm
         "log loss out of sample; ✓ beats both baselines",
         "calibration error",
         f"registered {version.version_id} in models/direction/{version.version_id}",
-        "windows: train 24 months, test 6, step 3; labels look 5 sessions ahead",
-        "Sharpe ratio of the signals after costs, a year: undefined, 0 dates with a signal, 30 needed",
+        "windows: train 24 months, test 6, step 3; purged by each label's own end",
+        "labels: 5 sessions ahead, from the close: UP above +1.00%, DOWN below -1.00%",
+        "classes out of sample: DOWN ",
+        "decided on, after costs: undefined, 0 dates with a signal, 30 needed",
         "UP or DOWN with confidence above 0.55 in 0.0% of out-of-sample rows: it will hardly ever speak",
-        "not promoted: no model is active yet",
+        "not promoted: the gate refused it; no model is active yet",
         f"{command} (replays it, in shadow, on bars that come after 2018-12-18)",
     ):
         assert said in result.output
@@ -164,7 +166,7 @@ def test_an_active_model_that_stays_is_named(
     registry.register("v1", save_bundle(make_bundle("v1", passed=True), tmp_path / "v1"), {})
     registry.promote("v1")
     result = invoke("train", "--data", noise_csv, "--stamped", "session", "--symbols", "2")
-    assert "not promoted: v1 stays active" in result.output
+    assert "not promoted: the gate refused it; v1 stays active" in result.output
 
 
 def test_an_active_model_that_predicts_something_else_is_not_compared(
@@ -189,7 +191,7 @@ def test_a_damaged_active_model_does_not_keep_from_training(
     Path("models/direction", damaged).write_bytes(b"no model")
     result = invoke("train", "--data", noise_csv, "--stamped", "session", "--symbols", "2", "--until", "2016-08-01")
     assert result.exit_code == 0, result.output
-    assert "not promoted: v1 stays active" in result.output
+    assert "not promoted: the gate refused it; v1 stays active" in result.output
 
 
 def test_a_store_that_is_down_is_said_before_training(
@@ -201,6 +203,22 @@ def test_a_store_that_is_down_is_said_before_training(
     monkeypatch.setattr(Trainer, "run", lambda *_, **__: pytest.fail("it trained first"))
     result = invoke("train", "--data", noise_csv, "--stamped", "session", "--symbols", "2", "--until", "2016-08-01")
     assert isinstance(result.exception, RegistryError)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "told"),
+    [("SA_MODELS__DIR", "taken/models", "SA_MODELS__DIR"), ("SA_TRAINING__DEVICE", "cuda", "CUDA device")],
+)
+def test_what_would_refuse_the_model_later_is_said_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str, value: str, told: str
+) -> None:
+    Path("taken").write_text("a file")
+    (tmp_path / "nobody looks.csv").write_text("")
+    monkeypatch.setattr("signals.ml.device.cuda_devices", lambda: 0)
+    monkeypatch.setenv(setting, value)
+    result = invoke("train", "--data", tmp_path / "nobody looks.csv", "--stamped", "session")
+    assert isinstance(result.exception, ConfigError)
+    assert told in str(result.exception)
 
 
 def test_a_model_that_cannot_be_registered_is_kept(noise_csv: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -119,7 +119,7 @@ def test_too_few_rows_are_refused(small_recipe: Recipe, planted_data: Dataset) -
 
 
 def test_one_class_is_refused(small_recipe: Recipe, planted_data: Dataset) -> None:
-    with pytest.raises(OneClass, match="rows of class 2"):
+    with pytest.raises(OneClass, match="rows are UP"):
         fit_calibrated(small_recipe, with_labels(planted_data, np.full(len(planted_data), 2.0)))
 
 

@@ -65,7 +65,7 @@ def test_skill_and_bound_are_shares_of_the_baseline() -> None:
 def test_each_rule_refuses_alone(record: Evidence, words: str) -> None:
     verdict = Gate(RULES).judge(record)
     assert not verdict.passed
-    assert verdict.sentences[0].startswith("Refused: 1 of 4 conditions fail")
+    assert verdict.sentences[0].startswith("Refused: 1 of 4 conditions fails")
     refused = [sentence for sentence in verdict.sentences[1:] if "refused" in sentence]
     assert len(refused) == 1
     assert words.split(":")[0] in refused[0]
@@ -317,7 +317,8 @@ def test_windows_that_were_positive_are_reported() -> None:
 def test_what_signals_earned_is_reported(sharpe: float, says: str) -> None:
     figures = {"ece": 0.0, "sharpe": sharpe, "trade_dates": 80.0}
     said = Gate(RULES[3:]).judge(Evidence(figures, (), {}, {})).sentences
-    assert said[-1] == f"Reported, not judged: Sharpe ratio of the signals after costs, a year: {says}."
+    told = "Reported, not judged: Sharpe ratio a year of the signals, entered at the close they were decided on"
+    assert said[-1] == f"{told}, after costs: {says}."
 
 
 def test_evidence_and_verdict_go_through_json() -> None:

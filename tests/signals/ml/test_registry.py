@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from signals.events.log import EventLog
 from signals.events.schema import EventKind
 from signals.ml.artifact import ModelBundle, save_bundle
 from signals.ml.registry import ModelRegistry
+from strategy.signal import canonical_json
 
 MakeBundle = Callable[..., ModelBundle]
 Register = Callable[..., str]
@@ -216,9 +218,22 @@ def test_a_damaged_activation_is_named(registry: ModelRegistry, register: Regist
     path.write_bytes(whole[:20])
     with pytest.raises(RegistryError, match=r"00000001\.json"):
         registry.get_active()
-    path.write_bytes(whole.replace(b'"number":1', b'"number":2'))
-    with pytest.raises(RegistryError, match="was 2"):
+    path.write_bytes(whole.replace(b'"reason":""', b'"reason":"?"'))
+    with pytest.raises(RegistryError, match=r"00000001\.json.*changed since it was written"):
         registry.get_active()
+
+
+def test_an_activation_that_was_written_anew_is_refused_by_the_next(
+    registry: ModelRegistry, register: Register
+) -> None:
+    registry.promote(register("a"), reason="told")
+    registry.promote(register("b", seed=1))
+    first, second = registry.history()
+    assert second.before == first.sha256
+    path = registry.activations().path(1)
+    path.write_text(canonical_json(replace(first, reason="forged").to_json()) + "\n")
+    with pytest.raises(RegistryError, match=r"00000001\.json: expected the activation that number 2 follows"):
+        registry.history()
 
 
 @pytest.mark.parametrize(
@@ -247,7 +262,8 @@ def test_an_activation_of_another_version_s_bytes_is_refused(registry: ModelRegi
     registry.promote(register("a"))
     register("b", seed=1)
     path = registry.activations().path(1)
-    path.write_bytes(path.read_bytes().replace(b'"version_id":"a"', b'"version_id":"b"'))
+    (entry,) = registry.history()
+    path.write_text(canonical_json(replace(entry, version_id="b").to_json()) + "\n")
     with pytest.raises(BundleDamaged, match="activation 1"):
         registry.get_active()
 
