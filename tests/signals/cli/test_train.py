@@ -55,7 +55,7 @@ def test_a_refused_training_says_what_stays_and_what_to_type(noise_csv: Path, tm
         "not promoted: the gate refused it; no model is active yet",
         f"{command} (replays it, in shadow, on bars that come after 2018-12-18)",
     ):
-        assert said in result.output
+        assert said in " ".join(result.output.split())
     with EventLog("var/events.db") as log:
         (event,) = log.read()
     assert (event.kind, event.at) == (EventKind.VERDICT, version.created_at)
