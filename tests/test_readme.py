@@ -14,6 +14,7 @@ import structlog
 from typer.testing import CliRunner
 
 from signals.cli.app import app
+from signals.feature_store import FeatureStore
 from signals.ml.artifact import save_bundle
 from signals.ml.registry import ModelRegistry
 
@@ -69,7 +70,7 @@ def test_the_example_gives_signals(
     registry.register(planted.bundle.version_id, made, {})
     registry.promote(planted.bundle.version_id, slot="shadow", actor="test")
     monkeypatch.chdir(tmp_path)
-    example, _ = blocks("python")
+    example, *_ = blocks("python")
     assert len(example.splitlines()) <= 24
     names: dict[str, Any] = {}
     exec(compile(example, "README.md", "exec"), names)  # noqa: S102 (our own README)
@@ -81,7 +82,7 @@ def test_the_example_gives_signals(
 
 
 def test_the_calculator_is_short_and_passes_the_audit(planted: Any) -> None:
-    _, example = blocks("python")
+    _, example, _ = blocks("python")
     _, body = example.split("class ")
     lines = [line for line in f"class {body}".split("\n\n\n")[0].splitlines() if line.strip()]
     assert len(lines) < 10
@@ -90,6 +91,17 @@ def test_the_calculator_is_short_and_passes_the_audit(planted: Any) -> None:
     assert names["report"].passed, names["report"].violations
     assert "overnight_20" in names["report"].features
     assert {feature.name for feature in names["store"].features} >= {"overnight_20", "return_1"}
+
+
+def test_a_recipe_of_one_s_own_is_judged(planted: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    *_, example = blocks("python")
+    until = planted.bars["S00"][-1].timestamp
+    store = FeatureStore(planted.settings)
+    names: dict[str, Any] = {"provider": planted.provider, "settings": planted.settings, "store": store, "until": until}
+    exec(compile(example.replace('"AAPL", "MSFT"', '"S00", "S01"'), "README.md", "exec"), names)  # noqa: S102
+    assert len(names["result"].windows) > 3
+    assert names["result"].bundle.manifest.target.unit == "volatility"
+    assert "conditions" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

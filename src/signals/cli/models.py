@@ -99,7 +99,9 @@ def show(version_id: Version, as_json: AsJson = False) -> None:
     console.print(f"[bold]{version_id}[/bold] ({version.recipe}), made {version.created_at:%Y-%m-%d %H:%M} UTC")
     console.print(f"  trained on   {train.start:%Y-%m-%d} to {train.end:%Y-%m-%d}, {len(manifest.features)} features")
     console.print(f"  predicts     {target.in_words()}")
-    console.print(f"  windows      {len(manifest.windows)} walk-forward")
+    search = manifest.recipe_spec.get("search")
+    searched = f", {search['trials']} trials each" if search else ""
+    console.print(f"  windows      {len(manifest.windows)} walk-forward{searched}")
     _show_figures(version.metrics)
     console.print(f"  gate         {'passed' if version.passed else 'refused'}")
     for sentence in [*manifest.verdict.get("sentences", ()), *map(_folded, manifest.notes)]:

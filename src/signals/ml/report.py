@@ -234,6 +234,7 @@ def _origin(bundle: ModelBundle) -> Markup:
         ("training rows", f"{manifest.train.start:%Y-%m-%d} to {manifest.train.end:%Y-%m-%d}"),
         ("last label known", f"{manifest.train.last_label_end:%Y-%m-%d}"),
         ("label", target.in_words()),
+        *_chosen(bundle),
         ("symbols", f"{len(data.symbols)}: {', '.join(data.symbols[:8])}{' ...' if len(data.symbols) > 8 else ''}"),
         ("reference series", ", ".join(data.references) or "none"),
         ("prices adjusted for", data.adjusted),
@@ -244,6 +245,23 @@ def _origin(bundle: ModelBundle) -> Markup:
         ("libraries", ", ".join(f"{name} {value}" for name, value in sorted(manifest.libraries.items()))),
     ]
     return html.section("Where it comes from", html.table(["", ""], [[n, str(v)] for n, v in facts], long=1))
+
+
+def _chosen(bundle: ModelBundle) -> list[tuple[str, str]]:
+    """Return what the recipe says of weights, search and calibration, and what came of it."""
+    recipe = bundle.manifest.recipe_spec
+    weights, search = recipe.get("weights", {}), recipe.get("search")
+    classes = "by class, all classes alike in sum" if weights.get("kind") == "balanced" else "all classes as they came"
+    more = [" by uniqueness"] if weights.get("uniqueness") else []
+    more += [f" half after {weights['half_life']:g} dates"] if weights.get("half_life") else []
+    tried = "none: the parameters are the recipe's" if not search else f"{search['trials']} trials a window and fit"
+    calibrator = bundle.calibrator
+    chosen = calibrator.chosen if calibrator.method == calibrator.chosen else f"{calibrator.chosen}, chosen by log loss"
+    return [
+        ("weights", ",".join([classes, *more])),
+        ("search", tried),
+        ("calibration", chosen.replace("_", " ")),
+    ]
 
 
 def _names(windows: Sequence[WindowResult]) -> list[str]:
