@@ -209,6 +209,7 @@ class MLSignalStrategy(BaseStrategy):
         return seen
 
     def _unpredicted(self, slice_: Slice, bundle: ModelBundle | None) -> Decision:
+        self._live.admit(slice_.bars)
         closes = self._live.closes(slice_).tolist()
         return Decision(
             timestamp=slice_.timestamp,

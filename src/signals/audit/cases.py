@@ -108,6 +108,8 @@ class Ledger:
         """Compare what is declared market-wide between symbols, instant by instant."""
         wide = np.array([feature.market_wide for feature in self.features])
         lookback = np.array([feature.lookback for feature in self.features])
+        # One symbol has nobody to be compared with: the report then says so.
+        self.tried.setdefault("market-wide", np.zeros(len(self.features), np.bool_))
         (first, one), *others = rows.items()
         for symbol, other in others:
             _, mine, its = np.intersect1d(one.time, other.time, return_indices=True)

@@ -114,6 +114,12 @@ def _prepared(
 ) -> tuple[World, tuple[str, ...]]:
     """Return the world with whatever it lacked, and what that was."""
     asked = set(provider.symbols()) - references_of(settings) if symbols is None else set(symbols)
+    references = sorted(asked & references_of(settings))
+    if references:
+        raise FeatureError(
+            f"symbols: expected what is traded, was {', '.join(references)} among them, a reference series of "
+            "data.market, data.volatility or data.sector_etfs; name others, or other references"
+        )
     held = {symbol for symbol in asked if len(provider.columns(symbol))}
     if not held or (symbols is not None and asked != held):
         none = ", ".join(sorted(asked - held)) or "any symbol"

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import cache
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -32,6 +33,7 @@ _CBOE = frozenset((
 """Indices that Cboe computes until 16:15 New York (13:15 on half days), 15 minutes after the shares close."""
 
 _EPOCH_DAY = date(1970, 1, 1)
+_FILED = ZoneInfo("America/New_York")
 # The widest range first: some exchanges' holidays are not known that far back, or that far ahead.
 _RANGES: tuple[dict[str, str], ...] = (
     {"start": "1960-01-01", "end": "2040-12-31"},
@@ -77,8 +79,20 @@ class TradingCalendar:
         positions = np.minimum(np.searchsorted(self.days, days), len(self.days) - 1)
         return np.where(self.days[positions] == days, self.closes[positions], NO_SESSION)
 
+    def sessions_of(self, micros: I8) -> I8:
+        """Return the position of the session that a bar's close belongs to, shape as given.
+
+        That which closes with it or next, or the one before if that is nearer: a daily bar stamped 16:00 on a half day.
+        """
+        session = np.minimum(np.searchsorted(self.closes, micros), len(self.closes) - 1)
+        closed = self.closes[np.maximum(session - 1, 0)]
+        nearer = (closed < micros) & (micros - closed < self.opens[session] - micros)
+        return np.asarray(session - nearer, np.int64)
+
     def next_open_after(self, day: date, *, same_day: bool = False) -> datetime:
-        """Return the first session open strictly after a date: when a fact dated without a time becomes known.
+        """Return the first session open after the end of a date: when a fact dated without a time becomes known.
+
+        The date ends in New York, where filings are dated: elsewhere a session of the next date may open before.
 
         With `same_day`, the open of the date's own session, if it is one.
         """
@@ -86,8 +100,11 @@ class TradingCalendar:
 
     def nth_session_open_after(self, day: date, n: int) -> datetime:
         """Return the open of the n-th session after a date (short interest: the 8th after settlement; 0: its own)."""
-        number = _day_number(day) + (0 if n == 0 else 1)
-        position = int(np.searchsorted(self.days, number)) + max(n - 1, 0)
+        if n == 0:
+            position = int(np.searchsorted(self.days, _day_number(day)))
+        else:
+            ended = datetime.combine(day + timedelta(days=1), time(), _FILED)
+            position = int(np.searchsorted(self.opens, to_micros(ended))) + n - 1
         return from_micros(int(self.opens[self._inside(position, day.isoformat())]))
 
     def close_after(self, timestamp: datetime, sessions: int) -> datetime:

@@ -63,11 +63,8 @@ def session_gaps(
 
 def _sessions(time: I8, code: I8, calendar: TradingCalendar) -> tuple[I8, B1]:
     """Return the session that each bar belongs to, and which bars are off session."""
-    # That which closes with it or next, unless it has not opened and the one before closed more recently.
-    session = np.minimum(np.searchsorted(calendar.closes, time), len(calendar.closes) - 1)
-    opens, closed = calendar.opens[session], calendar.closes[np.maximum(session - 1, 0)]
-    between = (closed < time) & (time - closed < opens - time)
-    session = session - between
+    session = calendar.sessions_of(time)
+    between = calendar.closes[session] < time
     key = code * len(calendar.closes) + session
     return session, between & ~np.isin(key, key[~between])
 

@@ -53,8 +53,8 @@ def stamp_opens(time: I8, code: I8, faults: Faults, calendar: TradingCalendar) -
     """Turn the opens of sound rows into closes, in place, and return the length of a bar by symbol, in microseconds.
 
     The length is the most common difference between a symbol's neighbouring opens (the longer of two as common, and
-    that of all symbols for a symbol with one bar). A bar cut short by the end of the session is stamped late, which
-    is on the safe side: nothing is known before it was.
+    that of all symbols for a symbol with one bar). A bar that opens in a session closes with it at the latest: stamped
+    later, a price made by then would be joined with facts that came after it.
 
     Raises
     ------
@@ -80,7 +80,12 @@ def stamp_opens(time: I8, code: I8, faults: Faults, calendar: TradingCalendar) -
         )
     table = np.full(int(code.max()) + 1, overall)
     table[list(lengths)] = list(lengths.values())
-    time[rows] += table[code[rows]]
+    opened = time[rows]
+    session = np.minimum(np.searchsorted(calendar.closes, opened, side="right"), len(calendar.closes) - 2)
+    within = (calendar.opens[session] <= opened) & (opened < calendar.closes[session])
+    within &= calendar.closes[session] < calendar.opens[session + 1]  # where sessions touch, trading goes on
+    closed = opened + table[code[rows]]
+    time[rows] = np.where(within, np.minimum(closed, calendar.closes[session]), closed)
     return lengths
 
 

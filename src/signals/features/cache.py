@@ -11,6 +11,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
+from signals.data import records
 from signals.data.atomic import replacing
 from signals.data.calendar import TradingCalendar
 from signals.data.records import I8, BarColumns
@@ -34,7 +35,8 @@ def file_of(folder: Path, symbol: str) -> Path:
 def _code_hash() -> str:
     # A formula that changed under the same name must not be served from an old file.
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    # Records say on which basis a figure stands.
+    for path in [*sorted(Path(__file__).parent.glob("*.py")), Path(records.__file__)]:
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, repeat
 from types import MappingProxyType
 
 import numpy as np
@@ -13,6 +13,8 @@ from signals.config import DataSettings
 from signals.data.provider import DataProvider
 from signals.data.records import (
     I8,
+    ActionKind,
+    Adjusted,
     BarColumns,
     CorporateAction,
     Fundamental,
@@ -23,10 +25,11 @@ from signals.data.records import (
     from_micros,
     to_micros,
 )
+from signals.errors import FeatureError
 from signals.features.batch import SymbolFacts, SymbolInputs
 from signals.features.references import on_one_basis, steps_in_time
 
-__all__ = ["Medians", "facts_of", "inputs_of", "reference_of", "sector_changes", "sectors_of"]
+__all__ = ["Medians", "facts_of", "inputs_of", "reference_of", "require_splits", "sector_changes", "sectors_of"]
 
 Medians = Mapping[str, Sequence[SectorMedian]]
 _NONE: Medians = MappingProxyType({})
@@ -42,6 +45,34 @@ def facts_of(provider: DataProvider, symbol: str, medians: Medians = _NONE) -> S
         provider.facts(CorporateAction, symbol),
         provider.adjusted,
     )
+
+
+def require_splits(provider: DataProvider, symbols: Sequence[str]) -> None:
+    """Refuse a universe of adjusted prices in which some symbols with facts have splits and others have none.
+
+    Where nobody told of splits, what mixes price and shares is NaN (see `ShareBasis`). A list of splits that names only
+    those that ever split would make a missing value say that a company is none of them, long before it is known.
+
+    Raises
+    ------
+    FeatureError
+        Naming some that lack them.
+    """
+    if provider.adjusted is not Adjusted.SPLIT:
+        return
+    counted = (Fundamental, InsiderTransaction, ShortInterest)
+    told = [symbol for symbol in symbols if any(map(provider.facts, counted, repeat(symbol)))]
+    lacking = [
+        symbol
+        for symbol in told
+        if not any(action.kind is ActionKind.SPLIT for action in provider.facts(CorporateAction, symbol))
+    ]
+    if lacking and len(lacking) < len(told):
+        raise FeatureError(
+            f"splits: expected some of every symbol that has facts, or of none, but {len(lacking)} of {len(told)} have "
+            f"none ({', '.join(lacking[:5])}): missing features would then tell which companies will split; give one "
+            "of ratio 1, effective at its first bar, to each that never did"
+        )
 
 
 def inputs_of(provider: DataProvider, symbol: str, settings: DataSettings, medians: Medians = _NONE) -> SymbolInputs:

@@ -142,11 +142,10 @@ class LiveFeatures:
         return not any(math.isnan(levels.get(symbol, math.nan)) for symbol in symbols)
 
     def closes(self, slice_: Slice) -> F8:
-        """Return each bar's close on the basis of its symbol's first bar, shape (n,), in the slice's order.
+        """Return the close of each bar, all of members, on the basis of its symbol's first bar, shape (n,).
 
         A split makes no jump from the bar on at which it is known.
         """
-        self.admit(slice_.bars)
         slots = np.array([self._slots[symbol] for symbol in slice_.bars], np.int64)
         self._known.follow(tuple(slice_.bars), slots, to_micros(slice_.timestamp))
         return np.array([bar.close for bar in slice_.bars.values()], np.float64) * self._known.price[slots]

@@ -30,11 +30,11 @@ FEATURES: tuple[Feature, ...] = (
 def compute(time: I8, calendar: TradingCalendar) -> NDArray[np.float32]:
     """Return the features at instants, shape (n, 5), float32.
 
-    A bar belongs to the first session that closes at or after it, and has that session's date. Outside the calendar's
-    range the UTC date stands in, and every weekday counts as a session.
+    A bar has the date of the session that it belongs to (`TradingCalendar.sessions_of`). Outside the calendar's range
+    the UTC date stands in, and every weekday counts as a session.
     """
-    place = np.searchsorted(calendar.closes, time, side="left")
-    inside = (place < len(calendar.days) - 1) & (time >= calendar.opens[0])
+    place = calendar.sessions_of(time)
+    inside = (place < len(calendar.days) - 1) & (time >= calendar.opens[0]) & (time <= calendar.closes[-1])
     place = np.minimum(place, len(calendar.days) - 2)
     plain = (time - 1) // _DAY  # a close at 00:00 ends the day before
     day = np.where(inside, calendar.days[place], plain)

@@ -15,6 +15,7 @@ import structlog
 from signals.data.provider import SECTOR_GROUP, DataProvider
 from signals.data.records import BarColumns, Membership, to_micros
 from signals.errors import FeatureError, TooFewRows, TrainingError
+from signals.features.facts import require_splits
 from signals.ml.artifact import ModelBundle
 from signals.ml.assembly import assemble
 from signals.ml.dataset import Dataset, make_dataset
@@ -102,7 +103,7 @@ class Trainer:
         TrainingError
             If a symbol has no bars by then.
         FeatureError
-            If the recipe names a feature that the catalogue does not have.
+            If the recipe names a feature that the catalogue does not have, or only some symbols have splits.
         """
         columns = [provider.columns(symbol).between(None, until) for symbol in sorted(set(symbols))]
         without = [bars.symbol for bars in columns if not len(bars)]
@@ -110,6 +111,7 @@ class Trainer:
             raise TrainingError(
                 f"expected bars by {until.isoformat()} of every symbol, were none of {without or symbols}"
             )
+        require_splits(provider, [bars.symbol for bars in columns])
         frame = self._store.get_features([bars.symbol for bars in columns], None, until, provider)
         features = frame[list(_chosen(recipe.features, self._store.features))]
         target = _labels(columns, recipe, self._settings.data.calendar)

@@ -176,6 +176,17 @@ def test_a_calculator_that_fails_from_the_first_cannot_be_audited(
         own(make_provider, settings, Own(lambda bars: bars["nothing"]))
 
 
+def test_a_reference_is_no_symbol_to_audit(make_provider: MakeProvider, settings: Settings) -> None:
+    provider = make_provider()
+    with pytest.raises(FeatureError, match="a reference series"):
+        audit(provider, settings, cuts=1, symbols=[*provider.symbols(), settings.data.market])
+
+
+def test_market_wide_with_one_symbol_is_untested(make_provider: MakeProvider, settings: Settings) -> None:
+    report = audit(make_provider(), settings, cuts=1, symbols=["AAA"])
+    assert "market-wide" in {kind for untested in report.untested for kind in untested.kinds}
+
+
 def test_a_symbol_without_bars_is_refused(make_provider: MakeProvider, settings: Settings) -> None:
     with pytest.raises(FeatureError, match="were none of BBX"):
         audit(make_provider(bars=60), settings, symbols=["AAA", "BBX"], cuts=1)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signals.data.calendar import NO_SESSION, TradingCalendar, closing_delay
-from signals.data.records import to_micros
+from signals.data.records import from_micros, to_micros
 from signals.errors import ConfigError, DataError
 
 NEW_YORK = TradingCalendar("XNYS")
@@ -51,6 +51,21 @@ def test_round_the_clock_closes_at_the_following_midnight() -> None:
 def test_a_date_fact_is_known_at_the_next_open() -> None:
     assert NEW_YORK.next_open_after(date(2024, 7, 3)) == at("2024-07-05T13:30")
     assert NEW_YORK.next_open_after(date(2024, 7, 6)) == at("2024-07-08T13:30")
+
+
+@pytest.mark.parametrize(("name", "known"), [("24/7", "2024-01-04T00:00"), ("XASX", "2024-01-03T23:00")])
+def test_a_date_ends_in_new_york_wherever_is_traded(name: str, known: str) -> None:
+    """A filing of the evening of 2 January, New York, must not count before it was made."""
+    assert TradingCalendar(name).next_open_after(date(2024, 1, 2)) == at(known)
+
+
+def test_a_close_belongs_to_the_nearer_session() -> None:
+    half_day = "2014-11-28T18:00"
+    for text in (half_day, "2014-11-28T15:00", "2014-11-28T21:00", "2014-11-29T12:00"):
+        (session,) = NEW_YORK.sessions_of(np.array([to_micros(at(text))]))
+        assert from_micros(int(NEW_YORK.closes[session])) == at(half_day)
+    (following,) = NEW_YORK.sessions_of(np.array([to_micros(at("2014-12-01T13:00"))]))
+    assert from_micros(int(NEW_YORK.closes[following])) == at("2014-12-01T21:00")
 
 
 def test_same_day_takes_the_session_of_the_date() -> None:

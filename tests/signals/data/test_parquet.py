@@ -63,6 +63,12 @@ def test_each_symbol_has_its_own_bar_length(write: Write) -> None:
     assert ends == {"A": 33, "B": 40, "C": 31}
 
 
+def test_a_bar_cut_short_closes_with_its_session(write: Write) -> None:
+    path = write([f"2024-07-03T{hour}:30:00Z,1,1,1,1,1" for hour in (13, 14, 15, 16, 17, 20)])  # a half day
+    closes = [time[11:16] for time in times(path, stamped="open")]
+    assert closes == ["14:30", "15:30", "16:30", "17:00", "18:30", "21:30"]  # the last two open after its close
+
+
 def test_one_open_does_not_tell_a_length(write: Write) -> None:
     with pytest.raises(errors.ConfigError, match="two bars of a symbol"):
         read_bars(write(["2024-01-02T14:30:00Z,1,1,1,1,1"]), stamped="open")

@@ -23,6 +23,7 @@ def row(calendar: TradingCalendar, *when: int) -> list[float]:
         ((2024, 11, 29, 18, 0), [5, 11, 4, 333, 1]),  # half day
         ((2024, 1, 2, 21, 0), [2, 1, 1, 1, 0]),
         ((2023, 12, 29, 16, 0), [5, 12, 4, 362, 1]),  # a bar within the session
+        ((2014, 11, 28, 21, 0), [5, 11, 4, 331, 1]),  # stamped at the usual hour of a half day
     ],
 )
 def test_new_york(calendar: TradingCalendar, when: tuple[int, ...], expected: list[float]) -> None:

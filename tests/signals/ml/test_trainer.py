@@ -15,7 +15,16 @@ from structlog.testing import capture_logs
 from signals.config import DataSettings, MLSettings, ModelSettings, MonitorSettings, Settings, XGBParams
 from signals.data.calendar import TradingCalendar
 from signals.data.provider import InMemoryProvider
-from signals.data.records import Adjusted, BarColumns, Membership, from_micros, to_micros
+from signals.data.records import (
+    ActionKind,
+    Adjusted,
+    BarColumns,
+    CorporateAction,
+    InsiderTransaction,
+    Membership,
+    from_micros,
+    to_micros,
+)
 from signals.errors import FeatureError, TooFewRows, TrainingError
 from signals.feature_store import FeatureStore
 from signals.features.catalog import model_features
@@ -367,6 +376,15 @@ def test_origin_follows_the_provider(trainer: Trainer, small: Recipe) -> None:
     for rows in (whole, trainer.dataset(small, raw, SYMBOLS, until)):
         origin = trainer.fit(small, rows, until).manifest.data
         assert (origin.adjusted, origin.sectors) == ("none", "as-of")
+
+
+def test_splits_of_some_and_not_of_others_are_refused(trainer: Trainer, small: Recipe) -> None:
+    first = from_micros(int(COLUMNS[0].time[0]))
+    splits = [CorporateAction(name, first, ActionKind.SPLIT, first, 1.0) for name in SYMBOLS]
+    filed = [InsiderTransaction(name, first, first.date(), 10.0, 1000.0) for name in SYMBOLS[:2]]
+    with pytest.raises(FeatureError, match=f"1 of 2 have none .{SYMBOLS[1]}"):
+        trainer.dataset(small, InMemoryProvider(COLUMNS, [*filed, splits[0]]), SYMBOLS, END)
+    assert len(trainer.dataset(small, InMemoryProvider(COLUMNS, [*filed, *splits[:2]]), SYMBOLS, END))
 
 
 def test_a_map_of_one_day_used_for_the_past_is_named(trainer: Trainer, small: Recipe) -> None:
