@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar, cast
 
-from signals.data.records import Adjusted, BarColumns, Fact, Membership
+from signals.data.records import Adjusted, BarColumns, Fact, Membership, SectorMedian
 from strategy.bars import OHLCV
 
 __all__ = ["SECTOR_GROUP", "DataProvider", "InMemoryProvider", "Loader"]
@@ -111,7 +111,7 @@ class InMemoryProvider:
             for key, more in fresh.items():
                 kept = held.get(key, ())
                 added = (Counter(more) - Counter(kept)).elements()
-                held[key] = tuple(sorted([*kept, *added], key=lambda fact: fact.known_at))
+                held[key] = tuple(sorted([*kept, *added], key=_order))
             self._snapshot = _Snapshot(
                 old.revision + 1,
                 old.adjusted if adjusted is None else adjusted,
@@ -153,6 +153,11 @@ class InMemoryProvider:
                 return fact.group.removeprefix(SECTOR_GROUP)
             revised.add(key)
         return None
+
+
+def _order(fact: Fact) -> tuple[datetime, str]:
+    # Of memberships and medians known at one instant the last one wins: it must not depend on who was loaded first.
+    return fact.known_at, repr(fact) if isinstance(fact, (Membership, SectorMedian)) else ""
 
 
 class Loader(Protocol):

@@ -135,9 +135,10 @@ def _check(each: FeatureCalculator, feature: Feature, taken: set[str]) -> None:
         raise FeatureError(
             f"calculator {each.name!r}: expected feature {feature.name!r} to name it, was {feature.calculator!r}"
         )
-    if not 0 <= feature.first_value <= feature.lookback:
+    counts = feature.first_value, feature.lookback
+    if not all(isinstance(count, int) for count in counts) or not 0 <= counts[0] <= counts[1]:
         raise FeatureError(
-            f"calculator {each.name!r}: expected 0 <= first_value <= lookback of {feature.name!r}, "
+            f"calculator {each.name!r}: expected whole numbers 0 <= first_value <= lookback of {feature.name!r}, "
             f"were {feature.first_value} and {feature.lookback}"
         )
 

@@ -126,6 +126,12 @@ def test_a_reader_never_sees_half_a_load() -> None:
     assert provider.revision == 299
 
 
+def test_two_sectors_of_one_instant_are_one_whoever_came_first() -> None:
+    one, other = sector("Energy", 0, 0), sector("Utilities", 0, 0)
+    found = {InMemoryProvider(facts=order).sector("A", later(1)) for order in ((one, other), (other, one))}
+    assert found == {"Utilities"}
+
+
 def test_a_later_record_of_a_membership_closes_it() -> None:
     opened = Membership("A", later(0), SECTOR_GROUP + "Energy", later(0))
     closed = Membership("A", later(5), SECTOR_GROUP + "Energy", later(0), later(7))
