@@ -200,8 +200,8 @@ class MLSignalStrategy(BaseStrategy):
         from signals.ml.drift import bin_counts
 
         blank = self._unpredicted(slice_, bundle)
-        closes = np.array([blank.others[symbol] for symbol in symbols], np.float64)
-        others = {symbol: close for symbol, close in blank.others.items() if symbol not in set(symbols)}
+        others = dict(blank.others)
+        closes = np.array([others.pop(symbol) for symbol in symbols], np.float64)
         counts = bin_counts(bundle.manifest.reference, features)
         outlook = self._emission.outlook(bundle, slice_.timestamp)
         seen = replace(blank, symbols=symbols, closes=closes, others=others, bin_counts=counts, outlook=outlook)
