@@ -23,7 +23,7 @@ from signals.cli.common import (
     tell,
 )
 from signals.cli.inputs import Source, chosen_symbols, read_inputs
-from signals.cli.train import stage_progress
+from signals.cli.progress import stage_progress
 from signals.cli.views import show_quality
 
 if TYPE_CHECKING:

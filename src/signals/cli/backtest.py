@@ -19,8 +19,9 @@ from signals.cli.common import (
     tell,
 )
 from signals.cli.inputs import Inputs, Source, chosen_symbols, parse_time, read_inputs
+from signals.cli.progress import progress_bars
 from signals.cli.replay import Replay, new_run, replay_model, runs_folder
-from signals.cli.views import progress_bars, show_latest, show_quality
+from signals.cli.views import show_latest, show_quality
 from signals.cli.views_replay import require_sound, show_replay
 from signals.errors import RegistryError
 

@@ -12,9 +12,10 @@ from rich.rule import Rule
 
 from signals.cli.common import AsJson, Calendar, MarketPath, Symbols, Zone, console, emit_json, known_stamp, tell
 from signals.cli.inputs import Choice, Inputs, Source, chosen_symbols, load_inputs, read_inputs
+from signals.cli.progress import progress_bars, stage_progress
 from signals.cli.replay import Replay, new_run, replay_model, runs_folder
-from signals.cli.train import Trained, require_history, stage_progress, train_and_register
-from signals.cli.views import progress_bars, show_latest, show_quality
+from signals.cli.training import Trained, require_history, train_and_register
+from signals.cli.views import show_latest, show_quality
 from signals.cli.views_replay import require_sound, show_replay
 from signals.cli.views_training import show_plan, show_verdict, show_windows
 

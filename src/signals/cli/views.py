@@ -6,17 +6,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from signals.cli.common import console, counted, errors, tell
+from signals.cli.common import console, counted, tell
 from signals.events.schema import Abstention
 
 if TYPE_CHECKING:
     from signals.cli.inputs import Inputs
     from signals.events.schema import Decision
 
-__all__ = ["progress_bars", "reason_in_words", "show_latest", "show_quality"]
+__all__ = ["reason_in_words", "show_latest", "show_quality"]
 
 _CLASSES = ("DOWN", "FLAT", "UP")
 _SHOWN = 4
@@ -36,20 +35,6 @@ _REASONS = {
 def reason_in_words(reason: Abstention, threshold: float | None = None) -> str:
     """Return why there was no signal; `threshold` is the confidence that was asked for, where it is known."""
     return _REASONS[reason].format(threshold="the threshold" if threshold is None else f"{threshold:g}")
-
-
-def progress_bars() -> Progress:
-    """Return progress bars on standard error, so that standard output stays clean; they vanish when done."""
-    return Progress(
-        TextColumn("  {task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=errors,
-        transient=True,
-    )
 
 
 def show_quality(inputs: Inputs) -> None:
