@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import compress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,14 +70,13 @@ class Emission:
         predicted = probabilities.argmax(axis=1)
         confidence = probabilities.max(axis=1, initial=0.0)
         loud = confidence > self._settings.ml.confidence_threshold
-        names = np.array(symbols, dtype=object)
         abstained: dict[Abstention, tuple[str, ...]] = {}
         for reason, mask in (
             (Abstention.PREDICTED_FLAT, predicted == FLAT),
             (Abstention.BELOW_THRESHOLD, (predicted != FLAT) & ~loud),
         ):
             if mask.any():
-                abstained[reason] = tuple(names[mask].tolist())
+                abstained[reason] = tuple(compress(symbols, mask.tolist()))
         signals = []
         chosen = np.flatnonzero(loud & (predicted != FLAT))
         for position, row in zip(chosen.tolist(), probabilities[chosen].tolist(), strict=True):

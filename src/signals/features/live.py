@@ -300,8 +300,7 @@ class LiveFeatures:
 
     def _complete(self, symbols: Sequence[str], slots: I8, data: Mapping[str, Sequence[OHLCV]], time: int) -> None:
         """Write what the calendar and the references say, and the user's own, into the rows that have a new bar."""
-        now = np.array([time])
-        self._rows[slots, TEMPORAL] = temporal.compute(now, self._calendar)
+        self._rows[slots, TEMPORAL] = temporal.compute_now(time, self._calendar)
         self._rows[slots, WIDE] = self._market_wide(data)
         for symbol, slot in zip(symbols, slots, strict=True) if len(self._calculators) else ():
             past = _tail(symbol, data[symbol], self._calculators.lookback)

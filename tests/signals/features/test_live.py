@@ -281,7 +281,7 @@ def test_an_update_that_failed_is_made_anew(
     view = live()
     feed.update(view, 600)
     with monkeypatch.context() as patch:
-        patch.setattr("signals.features.temporal.compute", lambda *_: 1 / 0)
+        patch.setattr("signals.features.temporal.compute_now", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             feed.update(view, 601)
     for row in (601, 602):

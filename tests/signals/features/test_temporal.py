@@ -34,6 +34,13 @@ def test_close_at_midnight_belongs_to_the_day_before() -> None:
     assert row(TradingCalendar("24/7"), 2024, 3, 1, 0, 0) == [4, 2, 1, 59, 1]
 
 
+def test_one_instant_is_the_same_as_many(calendar: TradingCalendar) -> None:
+    times = np.concatenate([calendar.closes[::97], calendar.closes[::89] - 3_600_000_000, calendar.closes[[0, -1]]])
+    many = temporal.compute(times, calendar)
+    one = np.stack([temporal.compute_now(time, calendar) for time in times.tolist()])
+    np.testing.assert_array_equal(one, many)
+
+
 @pytest.mark.parametrize(
     ("when", "expected"),
     [
