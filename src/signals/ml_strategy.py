@@ -14,7 +14,7 @@ import numpy as np
 from signals.aside import Aside
 from signals.emission import Emission
 from signals.errors import FeatureError
-from signals.events.schema import F4, Abstention, Decision, Event, EventSink, MemorySink
+from signals.events.schema import F4, F8, Abstention, Decision, Event, EventSink, MemorySink
 from strategy.base import REFERENCE_PREFIX, BaseStrategy
 from strategy.signal import Signal
 from strategy.slices import Slice
@@ -116,7 +116,9 @@ class MLSignalStrategy(BaseStrategy):
         refusal = self._refusal(bundle, slice_.timestamp, data)
         if bundle is None or refusal is not None:
             abstained[refusal or Abstention.NO_MODEL] = tuple(slice_.bars)
-            decision = replace(self._unpredicted(slice_, bundle), abstained=abstained)
+            closes = self._closes(slice_)
+            others = dict(zip(slice_.bars, closes.tolist(), strict=True))
+            decision = replace(self._unpredicted(slice_, bundle), abstained=abstained, others=others)
             self._look(decision, bundle)
             self._record(decision)
             return []
@@ -199,18 +201,18 @@ class MLSignalStrategy(BaseStrategy):
         """Return the decision without what the prediction decides; the monitor has seen it."""
         from signals.ml.drift import bin_counts
 
-        blank = self._unpredicted(slice_, bundle)
-        others = dict(blank.others)
-        closes = np.array([others.pop(symbol) for symbol in symbols], np.float64)
+        closes, others = self._closes(slice_), dict[str, float]()
+        if len(symbols) < len(closes):
+            others = dict(zip(slice_.bars, closes.tolist(), strict=True))
+            closes = np.array([others.pop(symbol) for symbol in symbols], np.float64)
         counts = bin_counts(bundle.manifest.reference, features)
         outlook = self._emission.outlook(bundle, slice_.timestamp)
+        blank = self._unpredicted(slice_, bundle)
         seen = replace(blank, symbols=symbols, closes=closes, others=others, bin_counts=counts, outlook=outlook)
         self._look(seen, bundle)
         return seen
 
     def _unpredicted(self, slice_: Slice, bundle: ModelBundle | None) -> Decision:
-        self._live.admit(slice_.bars)
-        closes = self._live.closes(slice_).tolist()
         return Decision(
             timestamp=slice_.timestamp,
             strategy_name=self.name,
@@ -220,8 +222,11 @@ class MLSignalStrategy(BaseStrategy):
             closes=np.empty(0, np.float64),
             probabilities=np.empty((0, 3), np.float32),
             bin_counts=np.empty((0, 0), np.uint16),
-            others=dict(zip(slice_.bars, closes, strict=True)),
         )
+
+    def _closes(self, slice_: Slice) -> F8:
+        self._live.admit(slice_.bars)
+        return self._live.closes(slice_)
 
     def _look(self, slice_: Decision, bundle: ModelBundle | None) -> None:
         if self._monitor is None:

@@ -146,8 +146,10 @@ class LiveFeatures:
 
         A split makes no jump from the bar on at which it is known.
         """
-        slots = np.array([self._slots[symbol] for symbol in slice_.bars], np.int64)
-        self._known.follow(tuple(slice_.bars), slots, to_micros(slice_.timestamp))
+        symbols, slots = tuple(slice_.bars), self._placed[1]
+        if symbols != self._placed[0]:
+            slots = np.array([self._slots[symbol] for symbol in symbols], np.int64)
+        self._known.follow(symbols, slots, to_micros(slice_.timestamp))
         return np.array([bar.close for bar in slice_.bars.values()], np.float64) * self._known.price[slots]
 
     def update(self, slice_: Slice, data: Mapping[str, Sequence[OHLCV]]) -> Rows:
