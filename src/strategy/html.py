@@ -33,7 +33,11 @@ section { margin: 0 0 1rem; }
 .cards { display: grid; gap: .75rem; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); margin: 0 0 1rem; }
 .card .name { color: var(--soft); font-size: .85rem; }
 .card .value { font-size: 1.35rem; font-variant-numeric: tabular-nums; }
-.wide { overflow-x: auto; }
+.wide { overflow-x: auto; background:
+  linear-gradient(90deg, var(--card) 50%, transparent) left / 2.5rem 100% no-repeat local,
+  linear-gradient(270deg, var(--card) 50%, transparent) right / 2.5rem 100% no-repeat local,
+  linear-gradient(90deg, var(--grey), transparent) left / .8rem 100% no-repeat scroll,
+  linear-gradient(270deg, var(--grey), transparent) right / .8rem 100% no-repeat scroll; }
 .wide > svg { min-width: 34rem; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .92rem; }
 th, td { text-align: right; padding: .25rem .6rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
