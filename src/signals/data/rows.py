@@ -145,7 +145,7 @@ def check_rows(
     faults.mark(time > to_micros(now), FutureTime, "time")  # first: a time from the future puts no other in the past
     check_sequence(time, code, file, faults)
     if stamped == "open":
-        lengths = stamp_opens(time, code, faults, calendar)
+        lengths = stamp_opens(time, code, symbols, calendar, faults, late)
         faults.mark(time > to_micros(now), FutureTime, "time")
     return Rows(
         raw=raw,

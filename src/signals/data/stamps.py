@@ -49,12 +49,14 @@ def check_sequence(time: I8, code: I8, file: I8, faults: Faults) -> None:
     faults.mark(_mask(len(time), order[1:][same & (np.diff(time[order]) < 0)]), BackwardsTime)
 
 
-def stamp_opens(time: I8, code: I8, faults: Faults, calendar: TradingCalendar) -> dict[int, int]:
+def stamp_opens(
+    time: I8, code: I8, symbols: list[str], calendar: TradingCalendar, faults: Faults, late: Collection[str] = ()
+) -> dict[int, int]:
     """Turn the opens of sound rows into closes, in place, and return the length of a bar by symbol, in microseconds.
 
     The length is the most common difference between a symbol's neighbouring opens (the longer of two as common, and
-    that of all symbols for a symbol with one bar). A bar that opens in a session closes with it at the latest: stamped
-    later, a price made by then would be joined with facts that came after it.
+    that of all symbols for a symbol with one bar). A bar of a symbol that trades in sessions alone closes with its
+    session at the latest: stamped later, a price made by then would be joined with facts that came after it.
 
     Raises
     ------
@@ -81,11 +83,13 @@ def stamp_opens(time: I8, code: I8, faults: Faults, calendar: TradingCalendar) -
     table = np.full(int(code.max()) + 1, overall)
     table[list(lengths)] = list(lengths.values())
     opened = time[rows]
-    session = np.minimum(np.searchsorted(calendar.closes, opened, side="right"), len(calendar.closes) - 2)
-    within = (calendar.opens[session] <= opened) & (opened < calendar.closes[session])
-    within &= calendar.closes[session] < calendar.opens[session + 1]  # where sessions touch, trading goes on
-    closed = opened + table[code[rows]]
-    time[rows] = np.where(within, np.minimum(closed, calendar.closes[session]), closed)
+    wait, closed = delays(symbols, calendar, late)[code[rows]], opened + table[code[rows]]
+    session = np.minimum(np.searchsorted(calendar.closes, opened - wait, side="right"), len(calendar.closes) - 2)
+    end = calendar.closes[session] + wait
+    # Whoever has a bar that opens outside of sessions trades on after them, and so it does where sessions touch.
+    outside = (opened < calendar.opens[session]) | (end <= opened)
+    goes_on = np.isin(code[rows], code[rows][outside]) | (calendar.closes[session] == calendar.opens[session + 1])
+    time[rows] = np.where(goes_on, closed, np.minimum(closed, end))
     return lengths
 
 

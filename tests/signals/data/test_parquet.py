@@ -64,9 +64,16 @@ def test_each_symbol_has_its_own_bar_length(write: Write) -> None:
 
 
 def test_a_bar_cut_short_closes_with_its_session(write: Write) -> None:
-    path = write([f"2024-07-03T{hour}:30:00Z,1,1,1,1,1" for hour in (13, 14, 15, 16, 17, 20)])  # a half day
-    closes = [time[11:16] for time in times(path, stamped="open")]
-    assert closes == ["14:30", "15:30", "16:30", "17:00", "18:30", "21:30"]  # the last two open after its close
+    opens = [f"2024-07-03T{hour}:30:00Z,1,1,1,1,1" for hour in (13, 14, 15, 16)]  # a half day
+    closes = [time[11:16] for time in times(write(opens), stamped="open")]
+    assert closes == ["14:30", "15:30", "16:30", "17:00"]
+    late = [time[11:16] for time in times(write(opens, name="^VIX.csv"), stamped="open")]
+    assert late == ["14:30", "15:30", "16:30", "17:15"]
+
+
+def test_a_symbol_that_trades_after_hours_is_not_cut(write: Write) -> None:
+    path = write([f"2024-07-03T{hour}:30:00Z,1,1,1,1,1" for hour in (13, 14, 15, 16, 17)])
+    assert [time[11:16] for time in times(path, stamped="open")][3:] == ["17:30", "18:30"]
 
 
 def test_one_open_does_not_tell_a_length(write: Write) -> None:
