@@ -14,7 +14,7 @@ from signals.cli.common import AsJson, Calendar, MarketPath, Symbols, Zone, cons
 from signals.cli.inputs import Choice, Inputs, Source, chosen_symbols, load_inputs, read_inputs
 from signals.cli.progress import progress_bars, stage_progress
 from signals.cli.replay import Replay, new_run, replay_model, runs_folder
-from signals.cli.training import Trained, require_history, train_and_register
+from signals.cli.training import Trained, require_history, require_ready, train_and_register
 from signals.cli.views import show_latest, show_quality
 from signals.cli.views_replay import require_sound, show_replay
 from signals.cli.views_training import show_plan, show_verdict, show_windows
@@ -46,6 +46,8 @@ def demo(
     Examples: vane demo
               vane demo --data bars.csv --stamped session
     """
+    from signals.config import load_settings
+
     if (data is None) != (stamped is None):
         raise typer.BadParameter(
             "say what a time in the file means (open, close, session); the two go together",
@@ -53,6 +55,7 @@ def demo(
         )
     started = datetime.now(UTC)
     choice = chosen_symbols(symbols)
+    require_ready(load_settings())
     if data is None or stamped is None:
         inputs = _sample(choice)
     else:

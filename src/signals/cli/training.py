@@ -155,7 +155,6 @@ def train_and_register(
     from signals.ml.opening import open_registry
     from signals.ml.report import training_report
 
-    require_ready(inputs.settings)
     with EventLog(inputs.settings.events.path) as log:
         registry = open_registry(inputs.settings, log=log, mirror=mirror_of(inputs.settings))
         history = registry.history(recipe.name)

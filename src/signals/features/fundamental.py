@@ -269,6 +269,6 @@ def valuation(known: F8, close: F8) -> list[F8]:
 
 def medians_of(facts: Sequence[SectorMedian]) -> States:
     """Return the medians of one sector, (pe, pb, ps, ev_ebitda), by when they were known."""
-    ordered = sorted(facts, key=lambda fact: (fact.known_at, repr(fact)))
+    ordered = sorted(facts, key=lambda fact: fact.known_at)
     values = np.array([(fact.pe, fact.pb, fact.ps, fact.ev_ebitda) for fact in ordered], np.float64).reshape(-1, 4)
     return States.of(np.array([to_micros(fact.known_at) for fact in ordered], np.int64), list(values.T))

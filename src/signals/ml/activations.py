@@ -96,9 +96,9 @@ class Activation:
             If it cannot be what `to_json` wrote: a slot that nobody asks for would pass unseen, and the version before
             it would be in force again.
         """
-        told = fields.pop("sha256")
-        made = cls(**{**fields, "at": datetime.fromisoformat(fields["at"])})
-        if made.sha256 != told:
+        said = {name: value for name, value in fields.items() if name != "sha256"}
+        made = cls(**{**said, "at": datetime.fromisoformat(fields["at"])})
+        if made.sha256 != fields["sha256"]:
             raise ValueError("expected what its sha256 says, was changed since it was written")
         if made.slot not in get_args(Slot):
             raise ValueError(f"expected a slot of {', '.join(get_args(Slot))}, was {made.slot!r}")
