@@ -90,6 +90,13 @@ def test_a_study_goes_on_where_it_was(found: Tuned, recipe: Recipe, planted_data
     assert whole == found
 
 
+def exit_code(target: Callable[..., None], *arguments: object) -> int | None:
+    process = SPAWN.Process(target=target, args=arguments)
+    process.start()
+    process.join(120)
+    return process.exitcode
+
+
 def killed(recipe: Recipe, data: Dataset, journal: Path) -> None:
     def after(done: int, _: int) -> None:
         if done == 3:
@@ -102,10 +109,7 @@ def test_a_killed_study_ends_as_an_unbroken_one(
     found: Tuned, recipe: Recipe, planted_data: Dataset, tmp_path: Path
 ) -> None:
     journal = tmp_path / "tuning.journal"
-    process = SPAWN.Process(target=killed, args=(recipe, planted_data, journal))
-    process.start()
-    process.join(60)
-    assert process.exitcode == 9
+    assert exit_code(killed, recipe, planted_data, journal) == 9
     assert search(recipe, planted_data, journal=journal) == found
 
 
@@ -121,10 +125,7 @@ def test_a_full_disk_is_said_and_the_study_goes_on(
     found: Tuned, recipe: Recipe, planted_data: Dataset, tmp_path: Path
 ) -> None:
     journal = tmp_path / "tuning.journal"
-    process = SPAWN.Process(target=on_a_full_disk, args=(recipe, planted_data, journal))
-    process.start()
-    process.join(120)
-    assert process.exitcode == 9
+    assert exit_code(on_a_full_disk, recipe, planted_data, journal) == 9
     assert not journal.read_bytes().endswith(b"\n")
     assert search(recipe, planted_data, journal=journal) == found
 
