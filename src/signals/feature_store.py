@@ -25,13 +25,14 @@ from signals.data.records import (
 from signals.errors import FeatureError
 from signals.features import cache
 from signals.features.bars import Bars, columns_of
-from signals.features.batch import FactFeatures, SymbolFacts, SymbolInputs, compute, compute_own
+from signals.features.batch import SymbolInputs, compute, compute_own
 from signals.features.calculators import Calculators, FeatureCalculator, installed
 from signals.features.catalog import CATALOGUE, names
 from signals.features.facts import Medians, inputs_of
 from signals.features.feature import Feature
 from signals.features.live import LiveFeatures, Rows
 from signals.features.sector_medians import known_medians
+from signals.features.symbol_facts import SortedFacts, SymbolFacts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,9 +40,6 @@ if TYPE_CHECKING:
 __all__ = ["FeatureStore", "LiveFeatures", "Rows"]
 
 Maybe: TypeAlias = Bars | None
-
-_HELD = 64
-"""Symbols whose sorted facts are kept in memory."""
 
 
 class FeatureStore:
@@ -75,7 +73,7 @@ class FeatureStore:
         self._calculators = Calculators(installed() if calculators is None else calculators)
         self.features: tuple[Feature, ...] = (*CATALOGUE, *self._calculators.features)
         self._said: set[str] = set()
-        self._facts: dict[str, tuple[SymbolFacts, FactFeatures]] = {}
+        self._sorted = SortedFacts(self._calendar)
         self._medians: tuple[weakref.ref[DataProvider], int, Medians] | None = None
 
     @property
@@ -241,7 +239,7 @@ class FeatureStore:
         # Medians are of a whole universe: worked out once for a provider as it stands, and not for each symbol.
         held, revision = self._medians, provider.revision
         if held is None or held[0]() is not provider or held[1] != revision:
-            held = self._medians = weakref.ref(provider), revision, known_medians(provider, self._calendar)
+            held = self._medians = weakref.ref(provider), revision, known_medians(provider, self._sorted)
         return inputs_of(provider, symbol, self._settings, held[2])
 
     def _compute(self, inputs: SymbolInputs) -> pd.DataFrame:
@@ -260,7 +258,8 @@ class FeatureStore:
         for source, given in sources.items():
             if not given:
                 self._say_once("features.source_missing", source=source, effect="its features are NaN")
-        return pd.DataFrame(compute(inputs, self._calendar, self._known(inputs)), _dates(inputs.columns.time), names())
+        states = self._sorted.of(inputs.columns.symbol, facts)
+        return pd.DataFrame(compute(inputs, self._calendar, states), _dates(inputs.columns.time), names())
 
     def _joined(self, ours: pd.DataFrame, inputs: SymbolInputs) -> pd.DataFrame:
         """Put the user's own features behind the catalogue's."""
@@ -270,16 +269,6 @@ class FeatureStore:
 
         own = compute_own(inputs, self._calendar, self._calculators)
         return pd.DataFrame(np.concatenate([ours.to_numpy(), own], axis=1), ours.index, names(self.features))
-
-    def _known(self, inputs: SymbolInputs) -> FactFeatures:
-        """Return a symbol's facts as features; those of the last symbols are kept, as sorting them takes longest."""
-        symbol = inputs.columns.symbol
-        held = self._facts.get(symbol)
-        if held is None or held[0] != inputs.facts:
-            if len(self._facts) >= _HELD:
-                self._facts.clear()
-            held = self._facts[symbol] = inputs.facts, FactFeatures(inputs.facts, self._calendar)
-        return held[1]
 
     def _say_once(self, event: str, **fields: str) -> None:
         key = f"{event} {fields}"

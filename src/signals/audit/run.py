@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
 from typing import TypeVar
 
 import numpy as np
@@ -86,7 +85,10 @@ def audit(
     before = rows_of(world, store)
     told = _Told(progress or _silent)
     for instant in told.over("futures", instants):
-        for case in chain(future_cases(world, instant, seed), facts_cases(world, instant)):
+        for case in future_cases(world, instant, seed):
+            ledger.hold_world(case, before, store)
+    for instant in told.over("facts", instants):
+        for case in facts_cases(world, instant):
             ledger.hold_world(case, before, store)
     ledger.alike(before)
     for instant in told.over("beginnings", instants):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -13,30 +13,21 @@ from signals.data.calendar import TradingCalendar
 from signals.data.records import (
     F8,
     I8,
-    Adjusted,
     BarColumns,
-    CorporateAction,
-    Fundamental,
-    InsiderTransaction,
-    SectorMedian,
-    ShortInterest,
 )
 from signals.features import alternative, basis, cross_asset, fundamental, technical, temporal
-from signals.features.alternative import AlternativeFacts
 from signals.features.calculators import Calculators
 from signals.features.catalog import CATALOGUE
-from signals.features.fundamental import FundamentalFacts, medians_of
+from signals.features.fundamental import medians_of
 from signals.features.references import MARKET_WIDE, join, market_wide
-from signals.features.share_basis import ShareBasis
+from signals.features.symbol_facts import SymbolFacts, SymbolStates
 
 __all__ = [
     "FACTS",
     "KERNEL",
-    "KNOWN",
     "TEMPORAL",
     "WIDE",
     "FactFeatures",
-    "SymbolFacts",
     "SymbolInputs",
     "compute",
     "compute_own",
@@ -52,27 +43,7 @@ WIDE = slice(KERNEL.stop, KERNEL.stop + len(MARKET_WIDE))
 """Those that are the same for every symbol, from the references' own bars: see `references.market_wide`."""
 FACTS = slice(WIDE.stop, WIDE.stop + len(fundamental.FEATURES) + len(alternative.FEATURES))
 """Those that facts decide, evaluated at any instants."""
-KNOWN = fundamental.WIDTH + alternative.WIDTH
-"""Columns of what facts say of a symbol at an instant, whatever its price: see `FactFeatures.write`."""
 TEMPORAL = slice(FACTS.stop, FACTS.stop + len(temporal.FEATURES))
-
-
-@dataclass(frozen=True, slots=True)
-class SymbolFacts:
-    """Every fact about one symbol, known at any time; `point_in_time` selects. `sector_medians` is by sector name.
-
-    Where `adjusted` is ``split``, the splits among `actions` are those that the prices were adjusted for, and no
-    others: with a split of ratio 1 for a symbol that is known never to have split. Where the bars end says nothing
-    about it, for prices that end before a split may have been adjusted for it later (and a longer file cut there has
-    been).
-    """
-
-    fundamentals: Sequence[Fundamental] = ()
-    sector_medians: Mapping[str, Sequence[SectorMedian]] = field(default_factory=dict)
-    insider: Sequence[InsiderTransaction] = ()
-    short_interest: Sequence[ShortInterest] = ()
-    actions: Sequence[CorporateAction] = ()
-    adjusted: Adjusted = Adjusted.SPLIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,20 +85,15 @@ def kernel_bars(
 
 
 class FactFeatures:
-    """The fundamental and alternative features of one symbol: its facts sorted once, evaluated at any instants."""
+    """The fundamental and alternative features of one symbol, at any instants.
 
-    def __init__(self, facts: SymbolFacts, calendar: TradingCalendar) -> None:
-        shares = ShareBasis.of(facts.actions, facts.adjusted)
+    `states` spares sorting the facts: those made of `facts` before.
+    """
+
+    def __init__(self, facts: SymbolFacts, calendar: TradingCalendar, states: SymbolStates | None = None) -> None:
         self._calendar = calendar
-        self._fundamental = FundamentalFacts(facts.fundamentals, shares, calendar).states
-        self._alternative = AlternativeFacts(facts.insider, facts.short_interest, shares, calendar).states
+        self._states = states or SymbolStates(facts, calendar)
         self._medians = {name: medians_of(found) for name, found in facts.sector_medians.items()}
-        self._any = bool(facts.fundamentals or facts.insider or facts.short_interest)
-
-    @property
-    def changes(self) -> I8:
-        """The instants at which what is known of the symbol changes, microseconds."""
-        return np.concatenate([self._fundamental.since, self._alternative.since])
 
     def at(self, time: I8, close: F8, average_volume: F8, sectors: Sequence[str | None] | None) -> F4:
         """Return the features at instants, shape (n, k), float32; all NaN where nothing is known.
@@ -143,20 +109,15 @@ class FactFeatures:
         sectors
             The sector of each row as known then; None where sectors are not known at all.
         """
-        if not (self._any or sectors):
+        if self._states.empty and not sectors:
             return np.full((len(time), FACTS.stop - FACTS.start), np.nan, np.float32)
-        known = np.concatenate([self._fundamental.at(time), self._alternative.at(time)], axis=1)
+        known = self._states.at(time)
         medians = np.full((len(time), 4), np.nan)
         for name, states in self._medians.items():
             inside = np.array([sector == name for sector in sectors or ()], np.bool_)
             if len(inside):
                 medians[inside] = states.at(time[inside])
         return fact_rows(known, medians, self._calendar.closed_by(time), close, average_volume, sectors)
-
-    def write(self, time: int, out: F8) -> None:
-        """Write what `fact_rows` needs to know at one instant into `out`, shape (KNOWN,)."""
-        out[: fundamental.WIDTH] = self._fundamental.row(time)
-        out[fundamental.WIDTH :] = self._alternative.row(time)
 
 
 def fact_rows(
@@ -167,7 +128,7 @@ def fact_rows(
     Parameters
     ----------
     known
-        What `FactFeatures.write` wrote of each row's symbol, shape (n, KNOWN).
+        What `SymbolStates.write` wrote of each row's symbol, shape (n, KNOWN).
     medians
         P/E, P/B, P/S and EV/EBITDA of each row's sector, shape (n, 4).
     session
@@ -183,11 +144,11 @@ def fact_rows(
     return np.concatenate(columns, axis=1)
 
 
-def compute(inputs: SymbolInputs, calendar: TradingCalendar, known: FactFeatures | None = None) -> F4:
+def compute(inputs: SymbolInputs, calendar: TradingCalendar, states: SymbolStates | None = None) -> F4:
     """Return every feature at every bar, shape (n, len(CATALOGUE)), float32.
 
     History is run again from its first bar wherever an action that became known late restates it, or the sector's
-    series changes; nowhere else. `known` spares sorting the facts again: the features made of ``inputs.facts`` before.
+    series changes; nowhere else. `states` spares sorting the facts again: those made of ``inputs.facts`` before.
     """
     columns, facts = inputs.columns, inputs.facts
     time = columns.time
@@ -197,7 +158,8 @@ def compute(inputs: SymbolInputs, calendar: TradingCalendar, known: FactFeatures
         high = len(bars)
         out[low:high, KERNEL] = _run(bars)[low:]
         averages[low:high] = basis.average_volume(bars[:, 4], basis.factors(steps, time[:high])[1])[low:]
-    out[:, FACTS] = (known or FactFeatures(facts, calendar)).at(time, columns.values[:, 3], averages, inputs.sectors)
+    features = FactFeatures(facts, calendar, states)
+    out[:, FACTS] = features.at(time, columns.values[:, 3], averages, inputs.sectors)
     out[:, TEMPORAL] = temporal.compute(time, calendar)
     out[:, WIDE] = market_wide(time, inputs.market, inputs.volatility, calendar)
     return out

@@ -15,6 +15,7 @@ from signals.feature_store import FeatureStore
 from signals.features.batch import SymbolInputs
 from signals.features.facts import inputs_of
 from signals.features.sector_medians import known_medians
+from signals.features.symbol_facts import SortedFacts
 
 __all__ = ["Built", "build"]
 
@@ -76,7 +77,7 @@ def build(
 
 def _parts(provider: DataProvider, settings: Settings, symbols: Sequence[str]) -> Iterator[list[SymbolInputs]]:
     """Yield the inputs of each block when a worker is free for it."""
-    medians = known_medians(provider, TradingCalendar(settings.data.calendar))
+    medians = known_medians(provider, SortedFacts(TradingCalendar(settings.data.calendar)))
     for first in range(0, len(symbols), BLOCK):
         yield [inputs_of(provider, symbol, settings.data, medians) for symbol in symbols[first : first + BLOCK]]
 

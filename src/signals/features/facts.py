@@ -26,8 +26,9 @@ from signals.data.records import (
     to_micros,
 )
 from signals.errors import FeatureError
-from signals.features.batch import SymbolFacts, SymbolInputs
+from signals.features.batch import SymbolInputs
 from signals.features.references import on_one_basis, steps_in_time
+from signals.features.symbol_facts import SymbolFacts
 
 __all__ = ["Medians", "facts_of", "inputs_of", "reference_of", "require_splits", "sector_changes", "sectors_of"]
 

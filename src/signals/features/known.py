@@ -15,10 +15,10 @@ from signals.data.calendar import TradingCalendar
 from signals.data.provider import DataProvider
 from signals.data.records import F8, I8, Membership, SectorMedian, from_micros
 from signals.features import basis, fundamental
-from signals.features.batch import KNOWN, FactFeatures, SymbolFacts
 from signals.features.facts import facts_of, sector_changes
 from signals.features.point_in_time import NEVER, States
 from signals.features.sector_medians import slice_medians
+from signals.features.symbol_facts import KNOWN, SymbolFacts, SymbolStates
 
 __all__ = ["Basis", "KnownFacts"]
 
@@ -36,11 +36,11 @@ _UNKNOWN = Basis()
 
 
 class _Held(NamedTuple):
-    """A symbol's facts, the features made of them, and the instants at which anything of it changes, rising."""
+    """A symbol's facts, the states made of them, and the instants at which anything of it changes, rising."""
 
     facts: SymbolFacts
     sectors: Sequence[Membership]
-    features: FactFeatures
+    states: SymbolStates
     changes: I8
 
 
@@ -107,14 +107,14 @@ class KnownFacts:
         facts, held = facts_of(provider, symbol), self._held.get(symbol)
         sectors = provider.facts(Membership, symbol)
         if held is None or held.facts != facts or held.sectors != sectors:  # most loads are about others
-            features = FactFeatures(facts, self._calendar)
-            changes = np.concatenate([features.changes, basis.changes(facts.actions), sector_changes(provider, symbol)])
-            held = self._held[symbol] = _Held(facts, sectors, features, np.unique(changes))
+            states = SymbolStates(facts, self._calendar)
+            changes = np.concatenate([states.changes, basis.changes(facts.actions), sector_changes(provider, symbol)])
+            held = self._held[symbol] = _Held(facts, sectors, states, np.unique(changes))
         steps = basis.applied(facts.actions, facts.adjusted, time)
         self.bases[symbol] = Basis(steps, provider.sector(symbol, from_micros(time)))
         price, volume = basis.factors(steps, np.array([time]))
         self.price[slot], self.volume[slot] = price[0], volume[0]
-        held.features.write(time, self.rows[slot])
+        held.states.write(time, self.rows[slot])
         following = int(held.changes.searchsorted(time, side="right"))
         self._until[slot] = held.changes[following] if following < len(held.changes) else _FOREVER
 

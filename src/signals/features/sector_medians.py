@@ -9,14 +9,13 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from signals.data.calendar import TradingCalendar
 from signals.data.provider import SECTOR_GROUP, DataProvider
-from signals.data.records import F8, I8, CorporateAction, Fundamental, Membership, SectorMedian, from_micros
-from signals.features.facts import sectors_of
-from signals.features.fundamental import FundamentalFacts, valuation
+from signals.data.records import F8, I8, Fundamental, Membership, SectorMedian, from_micros
+from signals.features.facts import facts_of, sectors_of
+from signals.features.fundamental import valuation
 from signals.features.gics import SECTORS
 from signals.features.point_in_time import NEVER, newest_before
-from signals.features.share_basis import ShareBasis
+from signals.features.symbol_facts import SortedFacts
 
 __all__ = ["FEWEST", "known_medians", "sector_medians", "slice_medians"]
 
@@ -26,7 +25,7 @@ FEWEST = 3
 """With fewer companies a ratio to the median says more about its neighbour than about the sector: NaN."""
 
 
-def known_medians(provider: DataProvider, calendar: TradingCalendar) -> Mapping[str, Sequence[SectorMedian]]:
+def known_medians(provider: DataProvider, held: SortedFacts) -> Mapping[str, Sequence[SectorMedian]]:
     """Return each sector's medians: those that the provider was given, else those of its own companies at every bar."""
     companies = [symbol for symbol in provider.symbols() if provider.facts(Membership, symbol)]
     groups = {fact.group for symbol in companies for fact in provider.facts(Membership, symbol)}
@@ -36,15 +35,13 @@ def known_medians(provider: DataProvider, calendar: TradingCalendar) -> Mapping[
     if companies and sectors - medians.keys():
         given = frozenset(medians)
         time = np.unique(np.concatenate([provider.columns(symbol).time for symbol in companies]))
-        for median in sector_medians(provider, companies, time, calendar):
+        for median in sector_medians(provider, companies, time, held):
             if median.symbol not in given:
                 medians.setdefault(median.symbol, []).append(median)
     return medians
 
 
-def sector_medians(
-    provider: DataProvider, symbols: Collection[str], time: I8, calendar: TradingCalendar
-) -> list[SectorMedian]:
+def sector_medians(provider: DataProvider, symbols: Collection[str], time: I8, held: SortedFacts) -> list[SectorMedian]:
     """Return the medians of every sector at each instant.
 
     A company counts in the sector that it was known to be in, if it has a bar that closes then, with the figures that
@@ -66,7 +63,7 @@ def sector_medians(
     ratios: dict[str, list[F8]] = {}
     for symbol in sorted(set(symbols)):
         sectors = np.array([name or "" for name in sectors_of(provider, symbol, time)], np.str_)
-        found = _ratios(provider, symbol, time, calendar)
+        found = _ratios(provider, symbol, time, held)
         for name in np.unique(sectors[sectors != ""]).tolist():
             ratios.setdefault(name, []).append(np.where(sectors == name, found, np.nan))
     return [
@@ -91,14 +88,13 @@ def slice_medians(ratios: F8, sectors: Sequence[str | None]) -> F8:
     return medians
 
 
-def _ratios(provider: DataProvider, symbol: str, time: I8, calendar: TradingCalendar) -> F8:
+def _ratios(provider: DataProvider, symbol: str, time: I8, held: SortedFacts) -> F8:
     bars = provider.columns(symbol)
     place = newest_before(bars.time, time)
     there = np.append(bars.time, NEVER)[place] == time
     close = np.where(there, np.append(bars.values[:, _CLOSE], np.nan)[place], np.nan)
-    basis = ShareBasis.of(provider.facts(CorporateAction, symbol), provider.adjusted)
-    facts = FundamentalFacts(provider.facts(Fundamental, symbol), basis, calendar)
-    return np.stack(valuation(facts.states.at(time), close))
+    states = held.of(symbol, facts_of(provider, symbol)).fundamental
+    return np.stack(valuation(states.at(time), close))
 
 
 def _median(ratios: F8) -> F8:

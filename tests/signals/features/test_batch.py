@@ -19,8 +19,9 @@ from signals.data.records import (
     InsiderTransaction,
     from_micros,
 )
-from signals.features.batch import F4, FACTS, KERNEL, SymbolFacts, SymbolInputs, compute
+from signals.features.batch import F4, FACTS, KERNEL, SymbolInputs, compute
 from signals.features.catalog import CATALOGUE, names
+from signals.features.symbol_facts import SymbolFacts
 
 History = Callable[..., BarColumns]
 Same = Callable[[F4, F4], bool]

@@ -10,8 +10,9 @@ import pytest
 
 from signals.data.records import Adjusted, BarColumns
 from signals.features import cache
-from signals.features.batch import SymbolFacts, SymbolInputs
+from signals.features.batch import SymbolInputs
 from signals.features.catalog import names
+from signals.features.symbol_facts import SymbolFacts
 
 History = Callable[..., BarColumns]
 

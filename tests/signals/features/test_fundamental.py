@@ -14,11 +14,12 @@ from structlog.testing import capture_logs
 from signals.data.calendar import TradingCalendar
 from signals.data.records import F8, I8, ActionKind, Adjusted, CorporateAction, Fundamental, SectorMedian, to_micros
 from signals.data.sec import read_company_facts
-from signals.features.batch import FactFeatures, SymbolFacts
+from signals.features.batch import FactFeatures
 from signals.features.concepts import DEPRECIATION, NET_INCOME, REVENUE
 from signals.features.fundamental import FEATURES, SECTORS, WIDTH, FundamentalFacts, features
 from signals.features.point_in_time import DAY, F4
 from signals.features.share_basis import ShareBasis, say_once
+from signals.features.symbol_facts import SymbolFacts
 
 CALENDAR = TradingCalendar("XNYS")
 NAMES = [feature.name for feature in FEATURES]

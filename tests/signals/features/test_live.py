@@ -24,10 +24,11 @@ from signals.data.records import (
     ShortInterest,
     from_micros,
 )
-from signals.features.batch import F4, FACTS, FactFeatures, SymbolFacts, compute
+from signals.features.batch import F4, FACTS, compute
 from signals.features.catalog import CATALOGUE
 from signals.features.facts import inputs_of
 from signals.features.live import LiveFeatures, Rows
+from signals.features.symbol_facts import SymbolFacts, SymbolStates
 from strategy.bars import OHLCV
 from strategy.slices import Slice
 
@@ -257,12 +258,12 @@ def test_facts_are_sorted_once_until_they_change(
 ) -> None:
     made: list[SymbolFacts] = []
 
-    class Counted(FactFeatures):
+    class Counted(SymbolStates):
         def __init__(self, facts: SymbolFacts, calendar: TradingCalendar) -> None:
             made.append(facts)
             super().__init__(facts, calendar)
 
-    monkeypatch.setattr("signals.features.known.FactFeatures", Counted)
+    monkeypatch.setattr("signals.features.known.SymbolStates", Counted)
     provider = InMemoryProvider(columns, facts(columns[0]), adjusted=Adjusted.NONE)
     view = live(provider)
     for row in range(586, 590):

@@ -14,11 +14,12 @@ from signals.data.insider import read_form4
 from signals.data.records import ActionKind, Adjusted, CorporateAction, to_micros
 from signals.data.sec import read_company_facts
 from signals.data.short_interest import read_short_interest
-from signals.features.batch import KNOWN, FactFeatures, SymbolFacts, fact_rows
+from signals.features.batch import FactFeatures, fact_rows
 from signals.features.concepts import EARNINGS_PER_SHARE
 from signals.features.fundamental import FundamentalFacts
 from signals.features.point_in_time import F4
 from signals.features.share_basis import ShareBasis
+from signals.features.symbol_facts import KNOWN, SymbolFacts, SymbolStates
 
 FIRST, LAST = datetime(2022, 1, 3, tzinfo=UTC), datetime(2025, 7, 1, tzinfo=UTC)
 CALENDAR = TradingCalendar("XNYS")
@@ -119,7 +120,7 @@ def test_rows_of_several_symbols_in_one_call(
     now, close, volume = time[600:601], np.array([500.0, 20.0, 3.0]), np.array([4e7, 1e6, np.nan])
     known = np.empty((3, KNOWN))
     for facts, row in zip(several, known, strict=True):
-        FactFeatures(facts, CALENDAR).write(int(now[0]), row)
+        SymbolStates(facts, CALENDAR).write(int(now[0]), row)
     session = CALENDAR.closed_by(np.repeat(now, 3))
     together = fact_rows(known, np.full((3, 4), np.nan), session, close, volume, ("Energy",) * 3)
     for place, facts in enumerate(several):

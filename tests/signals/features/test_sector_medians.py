@@ -30,10 +30,11 @@ from signals.data.sec import read_company_facts
 from signals.feature_store import FeatureStore
 from signals.features.live import LiveFeatures
 from signals.features.sector_medians import FEWEST, known_medians, sector_medians
+from signals.features.symbol_facts import SortedFacts
 from strategy.slices import Slice
 
 START = datetime(2020, 1, 2, 21, tzinfo=UTC)
-CALENDAR = TradingCalendar("XNYS")
+HELD = SortedFacts(TradingCalendar("XNYS"))
 NAMES = ("A", "B", "C", "D", "E")
 SETTINGS = Settings()
 ROWS = 6
@@ -69,7 +70,7 @@ def make(facts: Sequence[Fact], columns: Sequence[BarColumns] | None = None) -> 
 
 
 def pe(provider: InMemoryProvider, sector: str = "Energy", names: Sequence[str] = NAMES) -> list[float]:
-    return [median.pe for median in sector_medians(provider, names, TIME, CALENDAR) if median.symbol == sector]
+    return [median.pe for median in sector_medians(provider, names, TIME, HELD) if median.symbol == sector]
 
 
 def company(*values: float) -> list[Fact]:
@@ -107,7 +108,7 @@ def test_a_company_counts_in_its_sector_as_known_then() -> None:
 
 
 def test_each_is_known_at_its_bar() -> None:
-    found = sector_medians(make(company(1.0, 2.0, 4.0)), NAMES, TIME, CALENDAR)
+    found = sector_medians(make(company(1.0, 2.0, 4.0)), NAMES, TIME, HELD)
     assert [median.known_at for median in found] == [on(day) for day in range(ROWS)]
 
 
@@ -142,9 +143,9 @@ def test_what_peers_report_later_changes_nothing(facts: list[Fact], poison: list
     start = [member(name) for name in NAMES]
     past = [fact for fact in facts if fact.known_at <= on(row)]
     future = [_later(fact, row) for fact in poison]
-    clean = sector_medians(make([*start, *past]), NAMES, TIME, CALENDAR)
+    clean = sector_medians(make([*start, *past]), NAMES, TIME, HELD)
     wild = [bars(name, [10.0] * (row + 1) + [0.01] * (ROWS - row - 1)) for name in NAMES]
-    poisoned = sector_medians(make([*start, *past, *future], wild), NAMES, TIME, CALENDAR)
+    poisoned = sector_medians(make([*start, *past, *future], wild), NAMES, TIME, HELD)
     assert values(poisoned, on(row)) == values(clean, on(row))
 
 
@@ -160,14 +161,14 @@ def _later(fact: Fact, row: int) -> Fact:
 @given(FACTS, st.integers(0, ROWS - 1))
 def test_one_instant_equals_many(facts: list[Fact], row: int) -> None:
     provider = make([*(member(name) for name in NAMES), *facts])
-    many = [each for each in sector_medians(provider, NAMES, TIME, CALENDAR) if each.known_at == on(row)]
-    one = sector_medians(provider, NAMES, TIME[row : row + 1], CALENDAR)
+    many = [each for each in sector_medians(provider, NAMES, TIME, HELD) if each.known_at == on(row)]
+    one = sector_medians(provider, NAMES, TIME[row : row + 1], HELD)
     assert values(one, on(row)) == values(many, on(row))
 
 
 def test_features_are_relative_to_the_loaded_median(tmp_path: Path) -> None:
     provider = make(company(1.0, 2.0, 4.0))
-    provider.load(facts=sector_medians(provider, NAMES, TIME, CALENDAR))
+    provider.load(facts=sector_medians(provider, NAMES, TIME, HELD))
     store = FeatureStore(Settings(data=DataSettings(features_dir=tmp_path)))
     frame = store.get_features(["A", "B"], None, None, provider)
     assert frame["pe_rel"].to_numpy()[:ROWS].tolist() == [2.0] * ROWS
@@ -184,7 +185,7 @@ def test_medians_are_of_the_providers_universe_whoever_is_asked_for(tmp_path: Pa
 
 def test_a_median_that_was_given_is_not_taken_anew() -> None:
     provider = make([*company(1.0, 2.0, 4.0), SectorMedian("Energy", on(3), pe=4.0)])
-    assert [median.pe for median in known_medians(provider, CALENDAR)["Energy"]] == [4.0]
+    assert [median.pe for median in known_medians(provider, HELD)["Energy"]] == [4.0]
 
 
 @settings(max_examples=25)
@@ -228,7 +229,7 @@ def test_real_companies(real_data: Path) -> None:
     members = [Membership(name, since, "sector:Tech", since) for name in names]
     provider = table.provider([*facts, *whole, *members])
     time = table.columns["AAPL"].time[::50]
-    medians = sector_medians(provider, names, time, CALENDAR)
+    medians = sector_medians(provider, names, time, HELD)
     store = FeatureStore(Settings())
     for median in medians[-5:]:
         one = [
