@@ -172,6 +172,11 @@ class FeatureStore:
         -------
         DataFrame
             float32, indexed by ("symbol", "date"), sorted.
+
+        Raises
+        ------
+        FeatureError
+            If a symbol's bars are not bars.
         """
         import pandas as pd
 
@@ -181,6 +186,7 @@ class FeatureStore:
             if not len(inputs.columns):
                 self._log.warning("features.no_bars", symbol=symbol)
                 continue
+            columns_of(symbol, inputs.columns)  # a provider of the user's own may hold anything
             key = cache.fingerprint(inputs, self._settings.calendar)
             whole = self.load(symbol, None, None, fingerprint=key)
             if whole is None:

@@ -65,6 +65,12 @@ def test_bars_that_are_none_are_refused(store: FeatureStore) -> None:
         store.compute_features("AAA", bars)
 
 
+def test_a_provider_of_bars_that_are_none_is_refused(store: FeatureStore, provider: InMemoryProvider) -> None:
+    provider.columns("AAA").values[3, 1] = 1.0
+    with pytest.raises(FeatureError, match="AAA at 2014"):
+        store.get_features(["AAA"], None, None, provider)
+
+
 def test_missing_sources_are_missing_values_and_said_once(store: FeatureStore) -> None:
     with capture_logs() as logs:
         frame = store.compute_features("AAA", history("AAA", 1))

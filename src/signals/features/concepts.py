@@ -55,8 +55,13 @@ CASH = Concept(_MONEY, ("CashAndCashEquivalentsAtCarryingValue",))
 CURRENT_ASSETS = Concept(_MONEY, ("AssetsCurrent",))
 CURRENT_LIABILITIES = Concept(_MONEY, ("LiabilitiesCurrent",))
 LONG_TERM_DEBT = Concept(_MONEY, ("LongTermDebt",))  # current maturities included
-NONCURRENT_DEBT = Concept(_MONEY, ("LongTermDebtAndCapitalLeaseObligations", "LongTermDebtNoncurrent"))
-CURRENT_DEBT = Concept(_MONEY, ("LongTermDebtAndCapitalLeaseObligationsCurrent", "LongTermDebtCurrent"))
+# Convertible notes where a sheet has no other line: beside one they may be part of it.
+NONCURRENT_DEBT = Concept(
+    _MONEY, ("LongTermDebtAndCapitalLeaseObligations", "LongTermDebtNoncurrent", "ConvertibleDebtNoncurrent")
+)
+CURRENT_DEBT = Concept(
+    _MONEY, ("LongTermDebtAndCapitalLeaseObligationsCurrent", "LongTermDebtCurrent", "ConvertibleDebtCurrent")
+)
 SHORT_TERM_DEBT = Concept(_MONEY, ("ShortTermBorrowings", "CommercialPaper"))
 # The count on a filing's cover is weeks younger than the one on its balance sheet.
 SHARES_OUTSTANDING = Concept(_SHARES, ("EntityCommonStockSharesOutstanding", "CommonStockSharesOutstanding"))

@@ -284,6 +284,14 @@ def test_debt_sums_the_lines_of_the_newest_balance_sheet() -> None:
     assert one("debt_to_equity", inputs(facts)) == pytest.approx(0.35)
 
 
+def test_convertible_notes_are_debt_where_a_sheet_has_no_other_line() -> None:
+    bare = without("LongTermDebt", "ShortTermBorrowings")
+    notes = sheet("ConvertibleDebtNoncurrent", 150.0), sheet("ConvertibleDebtCurrent", 25.0)
+    assert one("debt_to_equity", inputs((*bare, *notes))) == pytest.approx(0.35)
+    beside = sheet("LongTermDebtNoncurrent", 200.0), sheet("LongTermDebtCurrent", 50.0)
+    assert one("debt_to_equity", inputs((*bare, *notes, *beside))) == pytest.approx(0.5)
+
+
 def test_debt_of_an_older_balance_sheet_is_not_owed_now() -> None:
     facts = (*COMPANY, sheet("StockholdersEquity", 500.0, end=91, known=120))
     rows = compute(inputs(facts, (119.0, 121.0), (20, 20)))
