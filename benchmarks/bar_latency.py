@@ -114,7 +114,10 @@ class _Case:
             monitor=ModelMonitor(model, SETTINGS.monitor),
             sink=EventLog(folder / f"{count}_{history}.db"),
         )
-        columns = generated(count, history + _WARM + _REPEATS)
+        # The same bars at the end of a long and of a short history: growth is not to measure who had more signals.
+        kept = history + _WARM + _REPEATS
+        whole = generated(count, _LONG + _WARM + _REPEATS)
+        columns = [BarColumns(one.symbol, one.time[-kept:], one.values[-kept:]) for one in whole]
         data = {one.symbol: one.between(None, from_micros(int(one.time[history - 1]))).bars() for one in columns}
         case = cls(f"{count} symbols, {history:,} bars", strategy, watched, data, columns, history)
         for _ in range(_WARM):

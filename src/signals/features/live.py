@@ -341,6 +341,9 @@ class LiveFeatures:
 
 
 def _as_of(bars: Sequence[OHLCV], now: datetime) -> OHLCV | None:
+    for bar in bars[:-3:-1]:  # nearly always the newest, or the one before: a search would go through cold memory
+        if bar.timestamp <= now:
+            return bar
     place = bisect_right(bars, now, key=_TIME)
     return bars[place - 1] if place else None
 
