@@ -79,8 +79,10 @@ class Emission:
                 abstained[reason] = tuple(compress(symbols, mask.tolist()))
         signals = []
         chosen = np.flatnonzero(loud & (predicted != FLAT))
+        stale = self.stale(bundle, timestamp)
+        expires = _expiry(self._settings.data.calendar, timestamp, bundle.horizon) if len(chosen) else None
         for position, row in zip(chosen.tolist(), probabilities[chosen].tolist(), strict=True):
-            signal = self._signal(timestamp, symbols[position], row, bundle)
+            signal = self._signal(timestamp, symbols[position], row, bundle, stale=stale, expires=expires)
             self._kept[signal.id] = _Explainable(
                 bundle.content_hash, features[position].copy(), int(predicted[position])
             )
@@ -128,7 +130,16 @@ class Emission:
         until = _expiry(self._settings.data.calendar, timestamp, target.horizon)
         return Outlook(target.horizon, target.up, target.down, until)
 
-    def _signal(self, timestamp: datetime, symbol: str, probabilities: list[float], bundle: ModelBundle) -> Signal:
+    def _signal(
+        self,
+        timestamp: datetime,
+        symbol: str,
+        probabilities: list[float],
+        bundle: ModelBundle,
+        *,
+        stale: bool,
+        expires: datetime | None,
+    ) -> Signal:
         strength = max(probabilities)
         predicted = probabilities.index(strength)
         direction = _DIRECTION[predicted]
@@ -138,7 +149,7 @@ class Emission:
             "probabilities": tuple(probabilities),
             "model_version": bundle.version_id,
             "horizon_bars": bundle.horizon,
-            "stale": self.stale(bundle, timestamp),
+            "stale": stale,
         }
         return Signal(
             symbol=symbol,
@@ -147,7 +158,7 @@ class Emission:
             strength=strength,
             strategy_name=self._name,
             metadata=metadata,
-            expires_at=_expiry(self._settings.data.calendar, timestamp, bundle.horizon),
+            expires_at=expires,
             id=signal_id(self._name, symbol, timestamp, direction, strength, bundle.content_hash),
         )
 

@@ -1,8 +1,8 @@
 """A decision as bytes and back, bit for bit: a JSON header and raw little-endian arrays, nothing pickled.
 
 Layout: 8 bytes of magic, the header's length as ``uint32``, the header (canonical JSON), the names of symbols and then
-of those that abstained by reason (UTF-8, a zero byte between them), then closes (``<f8``), probabilities (``<f4``) and
-bin counts (``<u2``) in C order. Every size is known from the header and checked.
+of those that abstained by reason (UTF-8, a zero byte between them), the signals (canonical JSON), then closes
+(``<f8``), probabilities (``<f4``) and bin counts (``<u2``) in C order. Every size is known from the header and checked.
 """
 
 from __future__ import annotations
@@ -24,14 +24,19 @@ from strategy.signal import JSON, Signal, SignalDirection, canonical_json
 
 __all__ = ["decode_decision", "encode_decision"]
 
-_MAGIC = b"VANEDEC3"
+_MAGIC = b"VANEDEC4"
 _BETWEEN = "\0"
 _LENGTH = struct.Struct("<I")
 _ARRAYS = (("closes", "<f8"), ("probabilities", "<f4"), ("bin_counts", "<u2"))
 
 
-def encode_decision(decision: Decision) -> bytes:
+def encode_decision(decision: Decision, signals: Sequence[str] | None = None) -> bytes:
     """Return the bytes of a decision; equal decisions give equal bytes.
+
+    Parameters
+    ----------
+    signals
+        The signals' canonical JSON, where it was made before: the texts of their events.
 
     Raises
     ------
@@ -46,6 +51,8 @@ def encode_decision(decision: Decision) -> bytes:
     if names.count(_BETWEEN) != max(len(listed) - 1, 0):
         raise ValueError("expected symbols without zero bytes, was one that holds some")
     text = names.encode()
+    texts = [canonical_json(signal.to_json()) for signal in decision.signals] if signals is None else signals
+    said = f"[{','.join(texts)}]".encode()
     header = {
         "timestamp": decision.timestamp.isoformat(),
         "strategy": decision.strategy_name,
@@ -54,13 +61,14 @@ def encode_decision(decision: Decision) -> bytes:
         "symbols": len(decision.symbols),
         "abstained": [[reason.value, len(absent)] for reason, absent in abstained],
         "names": len(text),
-        "signals": [signal.to_json() for signal in decision.signals],
+        "signals": len(said),
         "others": dict(decision.others),
         "outlook": _plain(decision.outlook),
         "shapes": {name: list(array.shape) for name, array in arrays.items()},
     }
     head = canonical_json(header).encode()
-    return b"".join([_MAGIC, _LENGTH.pack(len(head)), head, text, *(array.tobytes() for array in arrays.values())])
+    written = (array.tobytes() for array in arrays.values())
+    return b"".join([_MAGIC, _LENGTH.pack(len(head)), head, text, said, *written])
 
 
 def decode_decision(body: bytes) -> Decision:
@@ -79,6 +87,8 @@ def decode_decision(body: bytes) -> Decision:
         header = json.loads(body[start:end])
         start, end = end, end + header["names"]
         symbols, *absent = _names(body[start:end], [header["symbols"], *(count for _, count in header["abstained"])])
+        start, end = end, end + header["signals"]
+        signals = json.loads(body[start:end])
         arrays = _arrays(body[end:], header["shapes"])
         return Decision(
             datetime.fromisoformat(header["timestamp"]),
@@ -90,7 +100,7 @@ def decode_decision(body: bytes) -> Decision:
             abstained={
                 Abstention(reason): names for (reason, _), names in zip(header["abstained"], absent, strict=True)
             },
-            signals=tuple(_signal(fields) for fields in header["signals"]),
+            signals=tuple(_signal(fields) for fields in signals),
             others=header["others"],
             outlook=_outlook(header["outlook"]),
         )

@@ -69,7 +69,8 @@ class EventLog:
             If another decision of the same strategy, instant and slot is there, or an event's id has another body.
         """
         key = (decision.strategy_name, _text(decision.timestamp), int(decision.shadow))
-        body = encode_decision(decision)
+        own = decision.events()
+        body = encode_decision(decision, [event.text for event in own[: len(decision.signals)]])
         with self._transaction() as db:
             added = db.execute("INSERT INTO decisions VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", (*key, body))
             query = "SELECT body FROM decisions WHERE strategy=? AND at=? AND shadow=?"
@@ -78,7 +79,7 @@ class EventLog:
                     f"{key[0]!r} at {key[1]}: expected the decision that is recorded, was another; a slice is decided "
                     "once, so replay into a log of its own"
                 )
-            _insert(db, [*decision.events(), *events])
+            _insert(db, [*own, *events])
             _move(db, cursors)
 
     def append(self, events: Sequence[Event], *, cursors: Mapping[str, str] = _NOTHING) -> int:

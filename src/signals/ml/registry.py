@@ -162,13 +162,22 @@ class ModelRegistry:
         ------
         RegistryError
             There is no earlier activation (of that version).
+        BundleError
+            What it goes back to is damaged; the message names an older version that is whole.
         """
         self.pull()
         if version_id is not None:
             recipe = self._home(version_id).parent.name
-        target = earlier(self.history(recipe), version_id)
+        history = self.history(recipe)
+        target = earlier(history, version_id)
         home = self._home(str(target.version_id))
-        return self._activate(home, "active", expected, actor, reason, restores=target.origin)
+        try:
+            return self._activate(home, "active", expected, actor, reason, restores=target.origin)
+        except BundleError as error:
+            whole = self._whole_before(history, target)
+            if whole is None:
+                raise
+            raise type(error)(f"{error}; or go further back: vane models rollback {whole}") from error
 
     def list_versions(self) -> list[ModelVersion]:
         """Return every version whose manifest can be read, oldest first; `versions_on_disk` names the others too."""
@@ -316,6 +325,16 @@ class ModelRegistry:
                 self._tell(home.parent.name, [*history, entry])
                 return True
             self.pull()
+
+    def _whole_before(self, history: list[Activation], target: Activation) -> str | None:
+        """Return the newest version that was active before an activation, is not in force, and is whole."""
+        active = [entry.version_id for entry in history if entry.slot == "active"]
+        earlier_ones = [entry.version_id for entry in history[: target.number] if entry.slot == "active"]
+        for version_id in dict.fromkeys(reversed(earlier_ones)):
+            if version_id not in (None, active[-1], target.version_id):
+                with suppress(BundleError, RegistryError):
+                    return self.verify(str(version_id)).version_id
+        return None
 
     def _in_force(self, entry: Activation | None) -> ModelVersion | None:
         if entry is None or entry.version_id is None:

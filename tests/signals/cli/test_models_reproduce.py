@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -43,6 +44,18 @@ def test_the_same_bars_give_the_same_bytes(
     assert document["files"] == {"model.ubj": True, "calibration.json": True}
     assert document["same_data"]
     assert document["libraries"] == {}
+
+
+def test_a_damaged_version_is_said_to_be_damaged(
+    trained: tuple[Path, str], noise_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, version = trained
+    shutil.copytree(folder / "models", tmp_path / "models")
+    (tmp_path / "models" / "direction" / version / "model.ubj").write_bytes(b"damaged")
+    monkeypatch.chdir(tmp_path)
+    said = invoke("models", "reproduce", version, "--data", noise_csv, "--stamped", "session", code=1).output
+    assert "fitted again: the same bytes" in said
+    assert "what is registered is damaged" in said
 
 
 def test_other_bars_are_noticed(

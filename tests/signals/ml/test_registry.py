@@ -174,6 +174,26 @@ def test_rollback_goes_one_further_back_each_time(registry: ModelRegistry, regis
     assert [entry.version_id for entry in registry.history()] == ["a", "b", "c", "b", "a", "c", "a"]
 
 
+def test_a_rollback_onto_damage_names_an_older_version(registry: ModelRegistry, register: Register) -> None:
+    for seed, name in enumerate(("a", "b", "c")):
+        registry.promote(register(name, seed=seed))
+    (registry.version("b").path / "model.ubj").write_bytes(b"damaged")
+    with pytest.raises(BundleError, match="vane models rollback a"):
+        registry.rollback()
+    assert active(registry) == "c"
+    assert registry.rollback("a")
+
+
+def test_a_rollback_onto_damage_names_nothing_damaged_either(registry: ModelRegistry, register: Register) -> None:
+    for seed, name in enumerate(("a", "b", "c")):
+        registry.promote(register(name, seed=seed))
+    for name in ("a", "b"):
+        (registry.version(name).path / "model.ubj").write_bytes(b"damaged")
+    with pytest.raises(BundleError) as caught:
+        registry.rollback()
+    assert "further back" not in str(caught.value)
+
+
 def test_a_promotion_back_is_undone_like_any_other(registry: ModelRegistry, register: Register) -> None:
     registry.promote(register("a"))
     registry.promote(register("b", seed=1))
