@@ -60,6 +60,8 @@ class KnownFacts:
         What to multiply a bar's prices by and divide its volume by, shape (slots,).
     rows
         What `fact_rows` needs to know, shape (slots, KNOWN).
+    changed
+        Grows whenever a basis may have.
     """
 
     def __init__(self, provider: DataProvider | None, calendar: TradingCalendar) -> None:
@@ -68,6 +70,7 @@ class KnownFacts:
         self.bases: dict[str, Basis] = {}
         self.price, self.volume = np.ones(0), np.ones(0)
         self.rows = np.empty((0, KNOWN))
+        self.changed = 0
         self._until = np.empty(0, np.int64)
         self._seen = (-1, NEVER)
         self._held: dict[str, _Held] = {}
@@ -111,6 +114,7 @@ class KnownFacts:
             changes = np.concatenate([states.changes, basis.changes(facts.actions), sector_changes(provider, symbol)])
             held = self._held[symbol] = _Held(facts, sectors, states, np.unique(changes))
         steps = basis.applied(facts.actions, facts.adjusted, time)
+        self.changed += 1
         self.bases[symbol] = Basis(steps, provider.sector(symbol, from_micros(time)))
         price, volume = basis.factors(steps, np.array([time]))
         self.price[slot], self.volume[slot] = price[0], volume[0]

@@ -106,6 +106,7 @@ class LiveFeatures:
         self._placed: tuple[tuple[str, ...], I8] = (), np.empty(0, np.int64)
         self._seen: dict[str, OHLCV] = {}
         self._bases: dict[str, Basis] = {}
+        self._trail: tuple[tuple[str, ...], list[OHLCV], int] = (), [], -1
         self._references = tuple(dict.fromkeys((settings.market, settings.volatility, *settings.sector_etfs.values())))
         self._joined: dict[str, OHLCV | None] = {}
         self._steps: dict[str, tuple[basis.Step, ...]] = {}
@@ -131,6 +132,7 @@ class LiveFeatures:
 
     def reset(self, symbol: str | None = None) -> None:
         """Forget the state of `symbol` (None: of all); the next update rebuilds it."""
+        self._settle()
         if symbol is None:
             self._seen.clear()
         else:
@@ -209,11 +211,13 @@ class LiveFeatures:
     ) -> tuple[list[int], list[int]]:
         """Return the places of symbols that take one step, and of those that must be rebuilt; remember their bars."""
         before = [bars[-2] if len(bars) > 1 else _NOTHING for bars in histories]
-        seen, under = list(map(self._seen.get, symbols)), list(map(self._known.bases.__getitem__, symbols))
         # Lists compare by identity first. This holds at every bar but after a gap, a restart or a split.
-        if seen == before and under == list(map(self._bases.get, symbols)):
-            self._seen.update(zip(symbols, newest, strict=True))
+        if self._trail == (symbols, before, self._known.changed):
+            self._trail = symbols, newest, self._known.changed
             return list(range(len(symbols))), []
+        self._settle()
+        self._trail = symbols, newest, self._known.changed
+        seen, under = list(map(self._seen.get, symbols)), list(map(self._known.bases.__getitem__, symbols))
         stepped, rebuilt = [], []
         for place, symbol in enumerate(symbols):
             follows = seen[place] == before[place]
@@ -224,6 +228,12 @@ class LiveFeatures:
         for place in (*stepped, *rebuilt):
             self._seen[symbols[place]], self._bases[symbols[place]] = newest[place], under[place]
         return stepped, rebuilt
+
+    def _settle(self) -> None:
+        """Write down, symbol by symbol, which bars the slices that came one after the other ended with."""
+        symbols, newest, _ = self._trail
+        self._seen.update(zip(symbols, newest, strict=True))
+        self._trail = (), [], -1
 
     def _follow_references(self, now: datetime, data: Mapping[str, Sequence[OHLCV]]) -> dict[str, float]:
         """Return each reference's level as of now; forget everything where what was joined before has changed."""
@@ -318,7 +328,9 @@ class LiveFeatures:
 
     def _newest_closes(self, name: str, data: Mapping[str, Sequence[OHLCV]]) -> list[float]:
         bars, newest = data.get(name, ()), self._joined[name]
-        place = 0 if newest is None else bisect_right(bars, newest.timestamp, key=_TIME)
+        if newest is None:
+            return []
+        place = len(bars) if bars[-1] is newest else bisect_right(bars, newest.timestamp, key=_TIME)
         tail = bars[max(place - TAIL, 0) : place]
         if self._steps.get(name):
             return list(on_one_basis(BarColumns.of(name, tail), self._steps[name]).values[:, _CLOSE].tolist())
