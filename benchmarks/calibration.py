@@ -75,8 +75,8 @@ def _notes(chosen: Recipe) -> tuple[str, ...]:
         f"every system has the same training rows and the same estimator, {params['n_estimators']} trees of depth "
         f"{params['max_depth']} a class, without class weights; the test rows are later than all training labels",
         "ours is the shipped default, vector scaling on purged, time-ordered out-of-fold predictions; one estimator",
-        "CalibratedClassifierCV averages five, each fitted on four fifths of the rows; with one estimator (ensemble=False) "
-        "it is built as ours is, and log_loss_delta_one is ours less the best of those",
+        "CalibratedClassifierCV averages five, each fitted on four fifths of the rows; with one estimator "
+        "(ensemble=False) it is built as ours is, and log_loss_delta_one is ours less the best of those",
         "vector scaling's three prior deviations (ADR 0004) were chosen among a dozen on these very markets",
         "log_loss in nats averages within a date, then over the dates of all seeds or windows; ece is the top label's "
         "over 15 bins on the pooled record, ece_each the mean of the seeds' or windows' own",
