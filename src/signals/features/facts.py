@@ -38,12 +38,13 @@ _NONE: Medians = MappingProxyType({})
 
 def facts_of(provider: DataProvider, symbol: str, medians: Medians = _NONE) -> SymbolFacts:
     """Return every fact about a symbol, with medians of its sectors."""
+    # Tuples: a list of a user's provider may grow, and would then equal what was made of it before.
     return SymbolFacts(
-        provider.facts(Fundamental, symbol),
+        tuple(provider.facts(Fundamental, symbol)),
         medians,
-        provider.facts(InsiderTransaction, symbol),
-        provider.facts(ShortInterest, symbol),
-        provider.facts(CorporateAction, symbol),
+        tuple(provider.facts(InsiderTransaction, symbol)),
+        tuple(provider.facts(ShortInterest, symbol)),
+        tuple(provider.facts(CorporateAction, symbol)),
         provider.adjusted,
     )
 

@@ -61,7 +61,7 @@ class KnownFacts:
     rows
         What `fact_rows` needs to know, shape (slots, KNOWN).
     changed
-        Grows whenever a basis may have.
+        Grows with every change of a basis.
     """
 
     def __init__(self, provider: DataProvider | None, calendar: TradingCalendar) -> None:
@@ -114,8 +114,10 @@ class KnownFacts:
             changes = np.concatenate([states.changes, basis.changes(facts.actions), sector_changes(provider, symbol)])
             held = self._held[symbol] = _Held(facts, sectors, states, np.unique(changes))
         steps = basis.applied(facts.actions, facts.adjusted, time)
-        self.changed += 1
-        self.bases[symbol] = Basis(steps, provider.sector(symbol, from_micros(time)))
+        found = Basis(steps, provider.sector(symbol, from_micros(time)))
+        if found != self.bases[symbol]:  # most changes are filings
+            self.bases[symbol] = found
+            self.changed += 1
         price, volume = basis.factors(steps, np.array([time]))
         self.price[slot], self.volume[slot] = price[0], volume[0]
         held.states.write(time, self.rows[slot])

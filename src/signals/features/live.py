@@ -216,7 +216,6 @@ class LiveFeatures:
             self._trail = symbols, newest, self._known.changed
             return list(range(len(symbols))), []
         self._settle()
-        self._trail = symbols, newest, self._known.changed
         seen, under = list(map(self._seen.get, symbols)), list(map(self._known.bases.__getitem__, symbols))
         stepped, rebuilt = [], []
         for place, symbol in enumerate(symbols):
@@ -227,6 +226,9 @@ class LiveFeatures:
                 rebuilt.append(place)
         for place in (*stepped, *rebuilt):
             self._seen[symbols[place]], self._bases[symbols[place]] = newest[place], under[place]
+        # A symbol whose bar came again keeps its row: whether its basis still holds is asked at the next bar.
+        if len(stepped) + len(rebuilt) == len(symbols):
+            self._trail = symbols, newest, self._known.changed
         return stepped, rebuilt
 
     def _settle(self) -> None:

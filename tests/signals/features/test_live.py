@@ -27,6 +27,7 @@ from signals.data.records import (
 from signals.features.batch import F4, FACTS, compute
 from signals.features.catalog import CATALOGUE
 from signals.features.facts import inputs_of
+from signals.features.known import KnownFacts
 from signals.features.live import LiveFeatures, Rows
 from signals.features.symbol_facts import SymbolFacts, SymbolStates
 from strategy.bars import OHLCV
@@ -251,6 +252,32 @@ def test_facts_loaded_later_are_seen(columns: tuple[BarColumns, ...], feed: Feed
     assert np.isnan(feed.update(view, 600).values[0, FACTS]).all()
     provider.load(facts=facts(columns[0]))
     assert not np.isnan(feed.update(view, 601).values[0, FACTS]).all()
+
+
+def test_a_split_that_came_between_two_looks_at_one_slice_rebuilds(
+    columns: tuple[BarColumns, ...], feed: Feed, same: Same
+) -> None:
+    provider = InMemoryProvider(columns, adjusted=Adjusted.NONE)
+    view = live(provider)
+    feed.update(view, 600)
+    at = from_micros(int(columns[0].time[550]))
+    provider.load(facts=[CorporateAction("AAA", at, ActionKind.SPLIT, at, 2.0)])
+    feed.update(view, 600)
+    found = feed.update(view, 601)
+    assert found.rebuilt == ("AAA",)
+    assert same(found.values, feed.update(live(provider), 601).values)
+
+
+def test_facts_that_move_no_basis_are_no_change(columns: tuple[BarColumns, ...], feed: Feed) -> None:
+    provider = InMemoryProvider(columns, facts(columns[0]), adjusted=Adjusted.NONE)
+    known = KnownFacts(provider, TradingCalendar("XNYS"))
+    known.admit(["AAA"])
+    slots = np.zeros(1, np.int64)
+    known.follow(["AAA"], slots, int(columns[0].time[600]))
+    before = known.changed
+    provider.load(facts=[ShortInterest("AAA", from_micros(0), date(1970, 1, 1), 1.0, 1.0)])
+    known.follow(["AAA"], slots, int(columns[0].time[600]))
+    assert known.changed == before
 
 
 def test_facts_are_sorted_once_until_they_change(
