@@ -1,16 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import TypeAlias
+from datetime import date, datetime
+from typing import Any, ClassVar, TypeAlias
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signals.config import DataSettings
 from signals.data.provider import InMemoryProvider
-from signals.data.records import BarColumns, Membership, from_micros
-from signals.features.facts import inputs_of
+from signals.data.records import BarColumns, Membership, ShortInterest, from_micros
+from signals.features.facts import facts_of, inputs_of
 
 History = Callable[..., BarColumns]
 Edge: TypeAlias = tuple[int, int]  # a row, and microseconds from its close
@@ -49,3 +49,16 @@ def test_series_that_is_not_loaded_begins_once(history: History) -> None:
     start = from_micros(int(columns.time[0]))
     provider = InMemoryProvider([columns], [Membership("AAA", start, "sector:Utilities", start)])
     assert [row for row, _ in inputs_of(provider, "AAA", SETTINGS).sector_series] == [0]
+
+
+def test_a_list_that_grows_is_other_facts() -> None:
+    class Growing(InMemoryProvider):
+        held: ClassVar[list[ShortInterest]] = []
+
+        def facts(self, kind: type[Any], symbol: str) -> Any:
+            return self.held if kind is ShortInterest else ()
+
+    provider = Growing()
+    before = facts_of(provider, "AAA")
+    provider.held.append(ShortInterest("AAA", from_micros(0), date(1970, 1, 1), 1.0, 1.0))
+    assert facts_of(provider, "AAA") != before
